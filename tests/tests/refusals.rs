@@ -279,6 +279,27 @@ async fn no_set() {
     assert!(connections(&server) - before < 3, "they broke");
 }
 
+/// The server repeats the words of a command that it does not know, and cuts them off within a character.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_unlink() {
+    let server = RedisServer::builder().config("rename-command", "UNLINK OTHER").start();
+    let cache = tiered(builder(&server)).await;
+    // One of them is cut off within a character, wherever the name of a key ends that is before it.
+    let keys = ["", "x"].map(|first| format!("{first}{}", "é".repeat(70)));
+    let before = connections(&server);
+    for n in 0..20 {
+        let key = &*keys[n % 2];
+        cache.insert(key, &n, long()).await.unwrap();
+        assert!(matches!(cache.invalidate(key).await, Invalidation::Delivered(_)));
+    }
+    assert!(connections(&server) - before < 3, "they broke");
+    for key in keys {
+        let name = format!("p{}:e:{key}", server.port());
+        eventually(async || server.command::<u64>(&["EXISTS", &name]) == 0).await;
+    }
+    assert_eq!(cache.link().refusals, []);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_xadd() {
     let server = RedisServer::builder().config("rename-command", "XADD OTHER").start();

@@ -7,13 +7,20 @@ use crate::error::Cause;
 /// Causes that are shown: a chain that is meant to be read is shorter, and one that runs in a circle has no end.
 const MOST: usize = 32;
 
-/// What went wrong, and all that it came from.
+/// What went wrong, and all that it came from. A cause that says the same as what it caused is left out.
 pub(crate) fn in_full(reason: &str, cause: Option<&Cause>) -> String {
     let mut text = reason.to_owned();
     let first = cause.map(|cause| &**cause as &(dyn Error + 'static));
+    let mut last = String::new();
     for error in std::iter::successors(first, |&error| error.source()).take(MOST) {
+        let mut said = String::new();
         // A `String` takes everything; what a foreign `Display` refuses is left out.
-        _ = write!(text, ": {error}");
+        _ = write!(said, "{error}");
+        if said != last {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        last = said;
     }
     text.replace(['\r', '\n'], " ")
 }
@@ -24,6 +31,17 @@ mod tests {
 
     use super::*;
     use crate::error::{self, Kind};
+
+    #[test]
+    fn what_is_said_twice_is_in_it_once() {
+        let told: Cause = Arc::new(Again(io::Error::from(io::ErrorKind::BrokenPipe)));
+        assert_eq!(in_full("no connection", Some(&told)), "no connection: broken pipe");
+    }
+
+    /// Says what its source says, as the errors of some crates do.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Again(#[source] io::Error);
 
     #[test]
     fn each_cause_is_in_the_line() {

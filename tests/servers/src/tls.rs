@@ -65,6 +65,12 @@ impl Certificates {
         &self.authority
     }
 
+    /// The server's own certificate.
+    #[must_use]
+    pub fn server(&self) -> &Identity {
+        &self.server
+    }
+
     /// A client's certificate, which a server may ask for.
     #[must_use]
     pub fn client(&self) -> &Identity {

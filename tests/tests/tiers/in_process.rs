@@ -107,7 +107,8 @@ fn what_is_queued_without_a_runtime_is_delivered_when_the_server_is_back() {
             false
         }
     });
-    soon(|| b.link().out_of_touch < Duration::from_millis(500) && keep());
+    // In this order: a log on which nothing happens is heard of once a second.
+    soon(|| keep() && b.link().out_of_touch < Duration::from_millis(500));
     server.kill();
     drop(a.invalidate("queued"));
     assert_eq!(kept(&b), Some(1), "no process could tell it");

@@ -78,8 +78,9 @@ fn two_processes_hold_a_limit_through_a_failover() {
                 (true, _) => 3.0 * most(took) + RATE,
             };
             assert!(sum.allowed <= limit, "{phase}, {name}: {sum:?} in {took:?}, {limit} at most");
-            // Both asked for a second at least.
-            assert!(sum.allowed >= 0.9 * RATE && sum.refused > 0.0, "{phase}, {name}: {sum:?} in {took:?}");
+            // Both asked for a second at least; a failover may take longer than this phase.
+            let least = if is_during && name != "local" { 1.0 } else { 0.9 * RATE };
+            assert!(sum.allowed >= least && sum.refused > 0.0, "{phase}, {name}: {sum:?} in {took:?}");
             // The deadline is 250 ms; what a busy machine takes comes on top.
             assert!(sum.longest_ms < 5_000, "{phase}, {name}: {sum:?}");
         }

@@ -42,6 +42,7 @@ pub(super) enum Scripting {
 pub(super) struct Capabilities {
     scripting: AtomicU8,
     has_no_set: AtomicBool,
+    has_no_unlink: AtomicBool,
     said: AtomicBool,
     /// When it was asked last whether scripts run.
     asked: Mutex<Option<Instant>>,
@@ -61,6 +62,11 @@ impl Capabilities {
     /// command in its error, and a reply that is not UTF-8 ends the connection (redis 1.8).
     pub(super) fn has_set(&self) -> bool {
         !self.has_no_set.load(Relaxed)
+    }
+
+    /// What deletes keys. See [`has_set`](Self::has_set) for why it is asked.
+    pub(super) fn deletion(&self) -> &'static str {
+        if self.has_no_unlink.load(Relaxed) { "DEL" } else { "UNLINK" }
     }
 
     /// Whether it is time to ask again whether scripts run. The first caller asks.
@@ -91,7 +97,7 @@ impl Capabilities {
 
     /// Takes the replies to [`questions`].
     pub(super) fn learn(&self, replies: &[Value], refusals: &ServerRefusals) {
-        let [get, set, scripts @ ..] = replies else { return };
+        let [get, set, unlink, scripts @ ..] = replies else { return };
         let refused: Vec<_> = replies.iter().filter_map(error).collect();
         refusals.learn_rights(refused.iter().map(String::as_str));
         let check = |operation, reply: &Value| match error(reply) {
@@ -104,7 +110,9 @@ impl Capabilities {
         };
         check(Operation::Read, get);
         check(Operation::Store, set);
-        self.has_no_set.store(error(set).is_some_and(|text| refusal::is_unknown(&text)), Relaxed);
+        let is_unknown = |reply: &Value| error(reply).is_some_and(|text| refusal::is_unknown(&text));
+        self.has_no_set.store(is_unknown(set), Relaxed);
+        self.has_no_unlink.store(is_unknown(unlink), Relaxed);
         self.learn_scripts(scripts, refusals);
     }
 
@@ -138,6 +146,7 @@ pub(super) fn questions(prefix: &str) -> Vec<Cmd> {
         words(&["GET", &names.entry(PROBE)]),
         // Refused where any write is. Sets nothing: there is no such lease.
         words(&["SET", &names.lease(PROBE), "", "XX", "PX", "1"]),
+        words(&["UNLINK", &names.lease(PROBE)]),
     ];
     questions.extend(script_questions());
     questions
@@ -168,7 +177,7 @@ mod tests {
 
     fn learned(by_hash: Value, by_source: Value) -> (Scripting, usize) {
         let (capabilities, refusals) = (Capabilities::default(), ServerRefusals::default());
-        capabilities.learn(&[Value::Nil, Value::Nil, by_hash, by_source], &refusals);
+        capabilities.learn(&[Value::Nil, Value::Nil, Value::Int(0), by_hash, by_source], &refusals);
         (capabilities.scripting(), refusals.list().len())
     }
 
@@ -204,12 +213,12 @@ mod tests {
     fn where_the_key_lies_is_no_refusal() {
         let (capabilities, refusals) = (Capabilities::default(), ServerRefusals::default());
         let moved = || refused("MOVED 3999 127.0.0.1:7001");
-        capabilities.learn(&[moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
+        capabilities.learn(&[moved(), moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
         assert_eq!(refusals.list(), []);
-        assert!(capabilities.has_set());
-        let unknown = refused("ERR unknown command 'SET', with args beginning with: 'x'");
-        capabilities.learn(&[moved(), unknown, Value::Int(1), Value::Int(1)], &refusals);
-        assert!(!capabilities.has_set());
+        assert!(capabilities.has_set() && capabilities.deletion() == "UNLINK");
+        let unknown = || refused("ERR unknown command, with args beginning with: 'x'");
+        capabilities.learn(&[moved(), unknown(), unknown(), Value::Int(1), Value::Int(1)], &refusals);
+        assert!(!capabilities.has_set() && capabilities.deletion() == "DEL");
         assert_eq!(refusals.list()[0].operation, Operation::Store);
     }
 

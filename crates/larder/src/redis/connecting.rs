@@ -65,7 +65,8 @@ impl RedisCacheBuilder {
         connections.begin();
         let followed = FollowedLog::of(log.log().clone(), config.deadline);
         let core = followed.core();
-        let names = KeyNames::new(&config.prefix).hashed(settings.sealing.names());
+        let names =
+            KeyNames::new(&config.prefix).hashed(settings.sealing.names()).in_cluster(config.is_cluster());
         let entries = SharedEntries::with(log.log().clone(), settings.wire, findings.rejections.clone());
         let stored_as = names.clone();
         let remote = Remote {

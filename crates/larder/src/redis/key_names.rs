@@ -58,16 +58,23 @@ pub(super) struct KeyNames {
     prefix: Arc<str>,
     /// Hashes keys, where that was asked for.
     names: NameHashing,
+    /// Whether they are spread over the nodes of a Cluster.
+    in_cluster: bool,
 }
 
 impl KeyNames {
     pub(super) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.into(), names: NameHashing::default() }
+        Self { prefix: prefix.into(), names: NameHashing::default(), in_cluster: false }
     }
 
     /// The same, with names in place of keys.
     pub(super) fn hashed(self, names: NameHashing) -> Self {
         Self { names, ..self }
+    }
+
+    /// The same, spread over the nodes of a Cluster or not.
+    pub(super) fn in_cluster(self, in_cluster: bool) -> Self {
+        Self { in_cluster, ..self }
     }
 
     /// The entry of a full key.
@@ -80,9 +87,19 @@ impl KeyNames {
         self.name("c", key)
     }
 
-    /// The lease for the computation of a full key.
+    /// The lease for the computation of a full key. In a Cluster it lies in the slot of its entry, and one node is asked for
+    /// both: but for a key with a brace that makes no hash tag.
     pub(super) fn lease(&self, key: &str) -> String {
-        self.name("l", key)
+        let lease = self.name("l", key);
+        if !self.in_cluster {
+            return lease;
+        }
+        let entry = self.entry(key);
+        match entry.contains(['{', '}']) {
+            // With a tag, it is the same one.
+            true => lease,
+            false => [&self.prefix, ":l{", &entry, "}"].concat(),
+        }
     }
 
     /// A lock that users name.
@@ -159,6 +176,10 @@ impl KeyNames {
         if rest == b"log" {
             return Some((Kind::Log, b""));
         }
+        if let Some(entry) = rest.strip_prefix(b"l{").and_then(|entry| entry.strip_suffix(b"}")) {
+            let key = entry.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":e:")?;
+            return Some((Kind::Lease, key));
+        }
         let [letter, b':', key @ ..] = rest else { return None };
         Some((Kind::of(*letter)?, key))
     }
@@ -205,7 +226,14 @@ mod tests {
         ] {
             assert_eq!(names.parse(name.as_bytes()), Some((kind, key.as_bytes())), "{name}");
         }
-        for foreign in ["shop", "shop:", "shop:x:1", "shop:logs", "shops:e:1", "sho:e:1", "shop:e"] {
+        let in_cluster = KeyNames::new("shop").in_cluster(true);
+        for key in ["user:7", "{a}", "a}", "shop:e:a", "{shop:e:a}"] {
+            let lease = in_cluster.lease(key);
+            assert_eq!(in_cluster.parse(lease.as_bytes()), Some((Kind::Lease, key.as_bytes())), "{lease}");
+        }
+        for foreign in
+            ["shop", "shop:", "shop:x:1", "shop:logs", "shops:e:1", "sho:e:1", "shop:e", "shop:l{a}"]
+        {
             assert_eq!(names.parse(foreign.as_bytes()), None, "{foreign}");
         }
     }

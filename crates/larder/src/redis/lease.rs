@@ -70,9 +70,7 @@ impl LeaseStore for Remote {
         !self.has_just_failed()
     }
 
-    /// In one round trip, of which the lease is the first part. In a cluster the two are asked of two nodes at once, and the
-    /// entry may be older than the lease's last release: a further round trip for all misses would cost more than the few
-    /// computations that are made once more.
+    /// In one round trip, of which the lease is the first part: in a cluster too, where both lie in one slot.
     async fn acquire(
         &self,
         core: &Core,

@@ -41,11 +41,12 @@ pub(super) fn admission(log: &Arc<RedisLog>) -> Admit {
 
 /// In a cluster, a key lies on another node than the log: it is deleted over connections of the log's thread.
 fn unlinking(config: Arc<Config>) -> Arc<log::Unlink> {
+    let findings = config.findings.clone();
     let connections = Connections::new(config, None);
     Arc::new(move |keys: Vec<String>| {
-        let connections = connections.clone();
+        let (connections, deletion) = (connections.clone(), findings.capabilities.deletion());
         let unlink = async move {
-            let commands = keys.into_iter().map(|key| Command::new("UNLINK").key(key)).collect();
+            let commands = keys.into_iter().map(|key| Command::new(deletion).key(key)).collect();
             for reply in connections.call_many(commands).await {
                 if let Err(failure) = reply {
                     crate::panic_guard::report!(debug, %failure, "an invalid entry is not deleted from Redis");

@@ -167,7 +167,7 @@ pub(super) fn mend(reply: &str) -> Option<&'static str> {
         Some("set a password on the server, or its protected-mode to no")
     } else if reply.contains("max number of clients") {
         Some("raise the server's maxclients, or find out who has all the connections: CLIENT LIST")
-    } else if is_unknown(reply) {
+    } else if is_unknown(reply) || reply.contains(UNKNOWN_IN_SCRIPT) {
         Some("use a server, and proxies before it, that have the command under its own name")
     } else if reply.contains("scripting engine") {
         Some("load the server's scripting engine: in Valkey the module `lua`")
@@ -175,6 +175,9 @@ pub(super) fn mend(reply: &str) -> Option<&'static str> {
         None
     }
 }
+
+/// What a script says that calls a command which is not there.
+const UNKNOWN_IN_SCRIPT: &str = "Unknown Redis command called from";
 
 /// Whether there is no such command there.
 pub(super) fn is_unknown(reply: &str) -> bool {
@@ -194,6 +197,8 @@ mod tests {
             "NOREPLICAS Not enough good replicas to write.",
             "MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.",
             "ERR unknown command 'EVALSHA', with args beginning with: ",
+            "ERR Unknown Redis command called from script script: 84ab9eb, on @user_script:5.",
+            "ERR Error running script: @user_script: 5: Unknown Redis command called from Lua script",
             "ERR Could not find scripting engine 'lua'",
             "ERR max number of clients reached",
         ] {

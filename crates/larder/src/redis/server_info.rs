@@ -9,7 +9,7 @@ pub(crate) struct ServerInfo {
     pub(crate) version: (u32, u32, u32),
     /// Whether it says that it is Valkey.
     pub(crate) valkey: bool,
-    /// Which history its data has: another one after every failover and every loss.
+    /// Which history its data has: another one after every failover and every loss. Empty where it does not tell.
     pub(crate) replication_id: String,
     /// What it deletes when its memory is full. None if it does not tell.
     pub(crate) eviction: Option<String>,
@@ -66,20 +66,24 @@ impl ServerInfo {
         if field("loading") == Some("1") {
             return Err(Incompatible::Now("it is loading its data".to_owned()));
         }
-        if role == Role::Master && !is_master(info) {
-            let role = field("role").unwrap_or("no role");
+        if role == Role::Master
+            && let Some(role) = other_role(info)
+        {
             return Err(Incompatible::Now(format!("it is not a master: {role}")));
         }
-        let replication_id = field("master_replid").unwrap_or_default().to_owned();
+        // Where a service hides what its replication is like, another run may have other data.
+        let run = || field("run_id").filter(|run| !run.is_empty()).map(|run| format!("run:{run}"));
+        let replication_id = replication_id(info).map(str::to_owned).or_else(run).unwrap_or_default();
         let time_ms =
             time_ms(time).ok_or_else(|| Incompatible::Now("it does not tell the time".to_owned()))?;
         let eviction = field("maxmemory_policy").map(str::to_owned);
         Ok(Self { version, valkey, replication_id, eviction, time_ms })
     }
 
-    /// Whether this, which the same server says later, is of the same master with the same history of data.
+    /// Whether this, which the same server says later, is of the same master with the same history of data. What it does
+    /// not say is no news.
     pub(super) fn is_still_true(&self, info: &str) -> bool {
-        is_master(info) && info_field(info, "master_replid") == Some(&self.replication_id)
+        other_role(info).is_none() && replication_id(info).is_none_or(|id| id == self.replication_id)
     }
 
     /// Whether it may evict a key without a lifetime when its memory is full.
@@ -95,8 +99,13 @@ pub(super) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-fn is_master(info: &str) -> bool {
-    info_field(info, "role") == Some("master")
+/// What it says that it is, if that is no master.
+fn other_role(info: &str) -> Option<&str> {
+    info_field(info, "role").filter(|role| *role != "master")
+}
+
+fn replication_id(info: &str) -> Option<&str> {
+    info_field(info, "master_replid").filter(|id| !id.is_empty())
 }
 
 fn version(text: &str) -> (u32, u32, u32) {
@@ -152,6 +161,26 @@ mod tests {
             Some(Incompatible::IsCluster)
         );
         assert_eq!(read(INFO, true).err(), Some(Incompatible::IsNoCluster));
+    }
+
+    #[test]
+    fn what_is_not_told_is_no_news() {
+        let server_info = read(INFO, false).unwrap();
+        for (info, still) in [
+            ("role:master\r\nmaster_replid:abc\r\n", true),
+            ("role:master\r\n", true),
+            ("", true),
+            ("role:master\r\nmaster_replid:abd\r\n", false),
+            ("role:slave\r\nmaster_replid:abc\r\n", false),
+            ("role:slave\r\n", false),
+        ] {
+            assert_eq!(server_info.is_still_true(info), still, "{info}");
+        }
+        let hidden = INFO.replace("role:master\r\nmaster_replid:abc\r\n", "");
+        assert_eq!(read(&hidden, false).unwrap().replication_id, "");
+        let run = read(&format!("{hidden}run_id:xyz\r\n"), false).unwrap();
+        assert_eq!(run.replication_id, "run:xyz");
+        assert!(run.is_still_true("role:master\r\n"));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Reader {
         shared.contact().set_server_time(link.server().time_ms);
         let now = time::Instant::now();
         let mut session = Session { link, has_read: false, owns: false };
-        if !shared.admits(&session.link.server().history) {
+        if !self.is_known(&mut session).await? {
             let known = shared.starts.borrow().history.is_some();
             self.start_anew(&mut session, if known { Cause::Replica } else { Cause::First }).await?;
         }
@@ -186,6 +186,20 @@ impl Reader {
                 sleep(pause).await;
             }
         }
+    }
+
+    /// Whether this is the server on which the last new start was made. One that does not tell has to have what was read
+    /// last.
+    async fn is_known(&self, session: &mut Session) -> Result<bool, LogError> {
+        let history = &session.link.server().history;
+        if !self.shared.admits(history) {
+            return Ok(false);
+        }
+        if !history.is_empty() {
+            return Ok(true);
+        }
+        let highest = self.shared.log().highest();
+        start::continues(&self.shared, &mut *session.link, highest, self.newest.as_ref()).await
     }
 
     async fn start_anew(&mut self, session: &mut Session, cause: Cause) -> Result<(), LogError> {

@@ -132,7 +132,7 @@ fn beyond() -> LogError {
 /// read, it has all of them. If not, everything was invalidated since, by a process that found out the same.
 ///
 /// The epoch alone would not tell: two servers may give one ID to two records.
-async fn continues(
+pub(super) async fn continues(
     shared: &Shared,
     link: &mut dyn LogConnection,
     highest: Epoch,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Unbounded},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -40,14 +41,21 @@ impl Node {
     /// A batch is about to compute it. If another one leads it later, it seems to wait for what either waits for: a cycle
     /// may be seen where there is none, and none is overlooked.
     pub(super) fn join(&self, batch: InFlightId) {
+        let mut graph = graph();
         // What the batch waits for is put on record under the lock, which orders this before it.
-        self.batch.store(batch.0, Ordering::Relaxed);
+        let before = InFlightId(self.batch.swap(batch.0, Ordering::Relaxed));
+        if graph.behind.remove(&(before, self.id)) || graph.is_awaited(self.id) {
+            graph.behind.insert((batch, self.id));
+        }
+    }
+
+    fn batch(&self) -> Option<InFlightId> {
+        Some(InFlightId(self.batch.load(Ordering::Relaxed))).filter(|batch| *batch != InFlightId::NONE)
     }
 
     /// What waits for this one waits for these.
-    fn ids(&self) -> impl Iterator<Item = InFlightId> {
-        let batch = InFlightId(self.batch.load(Ordering::Relaxed));
-        [self.id].into_iter().chain((batch != InFlightId::NONE).then_some(batch))
+    fn ids(&self) -> impl Iterator<Item = InFlightId> + use<> {
+        [self.id].into_iter().chain(self.batch())
     }
 }
 
@@ -59,12 +67,130 @@ struct Waits {
     awaited: Awaited,
 }
 
-/// What each computation's computation is waiting for at the moment: pairs of one that waits, and one that it waits for. One
-/// for all caches: a cycle may run through several.
-static WAITS: Mutex<BTreeMap<(InFlightId, InFlightId), Waits>> = Mutex::new(BTreeMap::new());
+type Pair = (InFlightId, InFlightId);
 
-fn waits() -> MutexGuard<'static, BTreeMap<(InFlightId, InFlightId), Waits>> {
-    WAITS.lock().unwrap_or_else(PoisonError::into_inner)
+/// Which computation waits for which at the moment.
+struct WaitGraph {
+    /// By one that waits, and one that it waits for.
+    waits: BTreeMap<Pair, Waits>,
+    /// The same pairs the other way round; and batches, each with those of its computations that others wait for.
+    behind: BTreeSet<Pair>,
+}
+
+/// One for all caches: a cycle may run through several.
+static GRAPH: Mutex<WaitGraph> = Mutex::new(WaitGraph::new());
+
+fn graph() -> MutexGuard<'static, WaitGraph> {
+    GRAPH.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A search from one computation to the next.
+struct Search {
+    ahead: SmallVec<[InFlightId; 8]>,
+    /// Where it is, and the last one that it has found from there.
+    at: Option<Pair>,
+    seen: BTreeSet<InFlightId>,
+}
+
+impl Search {
+    fn from(ids: impl IntoIterator<Item = InFlightId>) -> Self {
+        let ahead: SmallVec<_> = ids.into_iter().collect();
+        Self { seen: ahead.iter().copied().collect(), ahead, at: None }
+    }
+
+    /// Where it goes on.
+    fn next(&mut self) -> Option<Pair> {
+        self.at.take().or_else(|| self.ahead.pop().map(|id| (id, InFlightId::NONE)))
+    }
+
+    fn find(&mut self, at: Pair, ids: impl IntoIterator<Item = InFlightId>) {
+        self.at = Some(at);
+        for id in ids {
+            if self.seen.insert(id) {
+                self.ahead.push(id);
+            }
+        }
+    }
+}
+
+impl WaitGraph {
+    const fn new() -> Self {
+        Self { waits: BTreeMap::new(), behind: BTreeSet::new() }
+    }
+
+    fn is_awaited(&self, id: InFlightId) -> bool {
+        self.next_behind((id, InFlightId::NONE)).is_some()
+    }
+
+    /// The next one behind the same, after this pair.
+    fn next_behind(&self, after: Pair) -> Option<Pair> {
+        let next = self.behind.range((Excluded(after), Unbounded)).next();
+        next.copied().filter(|(id, _)| *id == after.0)
+    }
+
+    /// Whether `node` waits for one of `waiting`, and how many steps it took to find out.
+    ///
+    /// It is looked for from both ends, step by step: mostly one of them is soon at its own end, while a batch that many
+    /// wait for may wait for many.
+    fn is_reached(&self, waiting: &[InFlightId], node: &Node) -> (bool, usize) {
+        let from: SmallVec<[InFlightId; 2]> = node.ids().collect();
+        let (mut forwards, mut backwards) = (Search::from(node.ids()), Search::from(waiting.iter().copied()));
+        let mut steps = 0;
+        loop {
+            if waiting.iter().any(|id| forwards.seen.contains(id))
+                || from.iter().any(|id| backwards.seen.contains(id))
+            {
+                return (true, steps);
+            }
+            steps += 1;
+            if !self.step_forwards(&mut forwards) || !self.step_backwards(&mut backwards) {
+                return (false, steps);
+            }
+        }
+    }
+
+    /// Goes on to one that is waited for. False if there is none left.
+    fn step_forwards(&self, search: &mut Search) -> bool {
+        let Some(at) = search.next() else { return false };
+        let next = self.waits.range((Excluded(at), Unbounded)).next().filter(|((id, _), _)| *id == at.0);
+        if let Some((&pair, Waits { awaited, .. })) = next {
+            search.find(pair, (**awaited).as_ref().ids());
+        }
+        true
+    }
+
+    /// Goes on to one that waits. False if there is none left.
+    fn step_backwards(&self, search: &mut Search) -> bool {
+        let Some(at) = search.next() else { return false };
+        if let Some(pair) = self.next_behind(at) {
+            search.find(pair, [pair.1]);
+        }
+        true
+    }
+
+    fn add(&mut self, waits: InFlightId, node: &Node, awaited: impl FnOnce() -> Awaited) {
+        let there = self.waits.entry((waits, node.id));
+        there.or_insert_with(|| Waits { count: 0, awaited: awaited() }).count += 1;
+        self.behind.insert((node.id, waits));
+        self.behind.extend(node.batch().map(|batch| (batch, node.id)));
+    }
+
+    /// Returns what is no longer waited for, to be dropped under no lock.
+    fn remove(&mut self, waits: InFlightId, id: InFlightId) -> Option<Waits> {
+        let there = self.waits.get_mut(&(waits, id))?;
+        there.count -= 1;
+        if there.count > 0 {
+            return None;
+        }
+        let over = self.waits.remove(&(waits, id))?;
+        self.behind.remove(&(id, waits));
+        if !self.is_awaited(id)
+            && let Some(batch) = (*over.awaited).as_ref().batch()
+        {
+            self.behind.remove(&(batch, id));
+        }
+        Some(over)
+    }
 }
 
 /// A wait of some computations for another one, on record while this lives.
@@ -84,22 +210,13 @@ impl Wait {
         if waiting.is_empty() {
             return Some(Self { waiting, awaited: node.id });
         }
-        let mut waits = waits();
-        let mut ahead: SmallVec<[InFlightId; 8]> = node.ids().collect();
-        let mut seen = BTreeSet::new();
-        while let Some(in_flight) = ahead.pop() {
-            if waiting.contains(&in_flight) {
-                return None;
-            }
-            if seen.insert(in_flight) {
-                let from = (in_flight, InFlightId::NONE);
-                let there = waits.range(from..).take_while(|((waiting, _), _)| *waiting == in_flight);
-                ahead.extend(there.flat_map(|(_, waits)| (*waits.awaited).as_ref().ids()));
-            }
+        let mut graph = graph();
+        let (closes, _) = graph.is_reached(&waiting, node);
+        if closes {
+            return None;
         }
         for &in_flight in &waiting {
-            let awaited = || Waits { count: 0, awaited: awaited.clone() };
-            waits.entry((in_flight, node.id)).or_insert_with(awaited).count += 1;
+            graph.add(in_flight, node, || awaited.clone());
         }
         Some(Self { waiting, awaited: node.id })
     }
@@ -112,16 +229,9 @@ impl Drop for Wait {
         }
         // Dropped under no lock: it may be the last that keeps a value, which is its author's code.
         let mut over = SmallVec::<[Waits; 2]>::new();
-        let mut waits = waits();
-        for &in_flight in &self.waiting {
-            let pair = (in_flight, self.awaited);
-            let Some(there) = waits.get_mut(&pair) else { continue };
-            there.count -= 1;
-            if there.count == 0 {
-                over.extend(waits.remove(&pair));
-            }
-        }
-        drop(waits);
+        let mut graph = graph();
+        over.extend(self.waiting.iter().filter_map(|&in_flight| graph.remove(in_flight, self.awaited)));
+        drop(graph);
     }
 }
 
@@ -185,7 +295,10 @@ mod tests {
         drop(first);
         assert!(Wait::begin(smallvec![b.id], &a).is_none(), "there are two of them");
         drop(second);
-        assert!(!waits().contains_key(&(a.id, b.id)));
+        {
+            let graph = graph();
+            assert!(!graph.waits.contains_key(&(a.id, b.id)) && !graph.is_awaited(b.id));
+        }
         assert_eq!(Arc::strong_count(&b), 1);
     }
 
@@ -201,5 +314,49 @@ mod tests {
         waits.drain(..).for_each(drop);
         // Quadratic in the number of either, it would take minutes.
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+    /// Steps of a search, by who would wait and for what.
+    fn steps(waiting: InFlightId, awaited: &Node) -> usize {
+        let (closes, steps) = graph().is_reached(&[waiting], awaited);
+        assert!(!closes);
+        steps
+    }
+
+    #[test]
+    fn many_that_wait_for_parts_of_a_batch_that_waits_for_many() {
+        const MANY: usize = 2_000;
+        let batch = InFlightId::next();
+        let parts: Vec<_> = (0..MANY).map(|_| Arc::new(Node::new())).collect();
+        parts.iter().for_each(|part| part.join(batch));
+        let waits = (0..MANY).map(|_| Wait::begin(smallvec![batch], &nodes::<1>()[0]).unwrap());
+        let _waits: Vec<_> = waits.collect();
+        // Computations, each of which is waited for itself; and those of another batch, parts of which are waited for.
+        let (other, mut callers) = (InFlightId::next(), Vec::new());
+        for part in &parts {
+            let [caller, of_other] = nodes();
+            of_other.join(other);
+            callers.push(Wait::begin(smallvec![InFlightId::next()], &caller).unwrap());
+            for waiting in [caller.id, InFlightId::next()] {
+                assert!(steps(waiting, part) < 16, "{}", steps(waiting, part));
+                callers.push(Wait::begin(smallvec![waiting], part).unwrap());
+            }
+            assert!(steps(other, part) < 16, "{}", steps(other, part));
+            callers.push(Wait::begin(smallvec![other], part).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_part_is_found_from_either_end() {
+        let (batch, [part, outside, last]) = (InFlightId::next(), nodes());
+        let waits = [Wait::begin(smallvec![outside.id], &part), Wait::begin(smallvec![last.id], &outside)];
+        assert!(waits.iter().all(Option::is_some));
+        part.join(InFlightId::next());
+        // It is led by another batch later.
+        part.join(batch);
+        assert!(graph().behind.contains(&(batch, part.id)));
+        assert!(Wait::begin(smallvec![batch], &last).is_none());
+        drop(waits);
+        assert!(!graph().is_awaited(batch));
+        assert!(Wait::begin(smallvec![batch], &last).is_some());
     }
 }

@@ -29,4 +29,7 @@ pub enum Fault {
     Swallow,
     /// So many bytes pass on each connection, from now on; the next one cuts it.
     CutAfter(u64),
+    /// Each of these words becomes one that means nothing: its last letter but one is another. For what a service hides
+    /// of its server. A word that is read in two parts passes.
+    Hide(&'static [&'static str]),
 }

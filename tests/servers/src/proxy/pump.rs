@@ -161,12 +161,16 @@ impl<'a> Pump<'a> {
             }
             Fault::Delay(delay) => due += delay,
             Fault::Throttle(rate) => return self.take_slowly(bytes, rate),
-            Fault::None | Fault::Hold => {}
+            Fault::None | Fault::Hold | Fault::Hide(_) => {}
         }
         self.passed += bytes.len() as u64;
         if !bytes.is_empty() {
             self.queued += bytes.len();
-            self.line.push_back(Parcel { due, bytes: bytes.to_vec(), written: 0 });
+            let mut bytes = bytes.to_vec();
+            if let Fault::Hide(words) = way.fault {
+                words.iter().for_each(|word| hide(&mut bytes, word.as_bytes()));
+            }
+            self.line.push_back(Parcel { due, bytes, written: 0 });
         }
     }
 
@@ -194,6 +198,12 @@ impl<'a> Pump<'a> {
     fn note(&self, note: impl FnOnce(&mut Link, usize)) {
         self.board.write(|notes| note(notes.links.entry(self.id).or_default(), self.way as usize));
     }
+}
+
+fn hide(bytes: &mut [u8], word: &[u8]) {
+    let places: Vec<_> = bytes.windows(word.len()).enumerate().filter(|(_, there)| *there == word).collect();
+    let places: Vec<_> = places.into_iter().map(|(place, _)| place + word.len() - 2).collect();
+    places.into_iter().for_each(|place| bytes[place] = b'_');
 }
 
 /// Writes from the first parcel when it is due. Nothing is lost when this is dropped.

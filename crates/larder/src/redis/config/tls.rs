@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
+    client::Resumption,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
@@ -26,7 +27,7 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(|error| Invalid::because("TLS cannot be set up", error))?
             .with_root_certificates(roots);
-        let config = match client {
+        let mut config = match client {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
                 let chain = certificates(chain, "the client's certificate")?;
@@ -38,6 +39,9 @@ impl Tls {
                 })?
             }
         };
+        // Where a session is resumed, nothing looks at the certificate: one that has expired would be found out by
+        // processes alone that begin after that.
+        config.resumption = Resumption::disabled();
         Ok(Self(Arc::new(config)))
     }
 
@@ -80,5 +84,68 @@ fn platform() -> Result<RootCertStore, Invalid> {
     match added {
         0 => Err("the platform has no certificates to trust: give some by `tls_roots`".into()),
         _ => Ok(roots),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_servers::Certificates;
+    use rustls::{
+        ClientConnection, HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion,
+        pki_types::ServerName,
+        version::{TLS12, TLS13},
+    };
+
+    use super::*;
+
+    fn server(certificates: &Certificates, version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
+        let identity = certificates.server();
+        let chain = super::certificates(identity.certificate.as_bytes(), "the server's").unwrap();
+        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth();
+        Arc::new(config.with_single_cert(chain, key).unwrap())
+    }
+
+    fn shake_hands(client: &Tls, server: &Arc<ServerConfig>) -> HandshakeKind {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = ClientConnection::new(client.client(), name).unwrap();
+        let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
+        // There and back again, until all is said, tickets included.
+        while client.wants_write() || server.wants_write() {
+            let (mut there, mut back) = (Vec::new(), Vec::new());
+            while client.wants_write() {
+                client.write_tls(&mut there).unwrap();
+            }
+            let mut there = &there[..];
+            while !there.is_empty() {
+                server.read_tls(&mut there).unwrap();
+                server.process_new_packets().unwrap();
+            }
+            while server.wants_write() {
+                server.write_tls(&mut back).unwrap();
+            }
+            let mut back = &back[..];
+            while !back.is_empty() {
+                client.read_tls(&mut back).unwrap();
+                client.process_new_packets().unwrap();
+            }
+        }
+        assert!(!client.is_handshaking() && !server.is_handshaking());
+        client.handshake_kind().unwrap()
+    }
+
+    #[test]
+    fn every_connection_looks_at_the_certificate() {
+        let certificates = Certificates::make();
+        let client = Tls::new(Some(certificates.authority().as_bytes()), None).unwrap();
+        for version in [&TLS13, &TLS12] {
+            let server = server(&certificates, version);
+            for _ in 0..3 {
+                assert_eq!(shake_hands(&client, &server), HandshakeKind::Full, "{version:?}");
+            }
+        }
     }
 }

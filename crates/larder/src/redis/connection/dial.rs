@@ -134,6 +134,12 @@ async fn greet(
             Incompatible::IsNoCluster => urls.is_no_cluster(),
         },
     )?;
+    // One that does not tell its role.
+    let is_read_only =
+        |answer: &Value| matches!(answer, Value::ServerError(error) if error.code() == "READONLY");
+    if role == Role::Master && answers.iter().any(is_read_only) {
+        return Err(ConnectError::transient("it is not a master: it takes no writes"));
+    }
     Ok((stream, server_info, answers))
 }
 

@@ -89,10 +89,21 @@ struct Line {
 
 impl Line {
     fn becomes(&self, stage: Stage) {
-        self.changes(|now| {
+        self.set(stage);
+        self.tell();
+    }
+
+    /// For where the lock of its repair is held: those who wait are not woken, until they are [told](Self::tell).
+    fn set(&self, stage: Stage) {
+        self.stage.send_if_modified(|now| {
             *now = stage;
-            true
+            false
         });
+    }
+
+    /// Wakes those who wait.
+    fn tell(&self) {
+        self.changes(|_| true);
     }
 
     /// Tells those who wait if it changes, whose wakers belong to their executors: what panics in there leaves nothing half

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     epoch::Epoch,
-    redis::{key_names::KeyNames, server_info::ServerInfo},
+    redis::{key_names::KeyNames, server_findings::Findings, server_info::ServerInfo},
     shared_log::contract::{
         Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogRead, LogReply, LogServer, Placed,
     },
@@ -58,6 +58,7 @@ pub(super) struct RedisLogConnection {
     key: String,
     names: KeyNames,
     unlink: Option<Arc<Unlink>>,
+    findings: Arc<Findings>,
     server_checked: Instant,
     time_checked: Instant,
 }
@@ -82,7 +83,8 @@ impl RedisLogConnection {
     pub(super) fn new(
         (connection, asking, alive): (MultiplexedConnection, bool, KeptAlive),
         (server, server_info, objection): (LogServer, ServerInfo, Option<LogError>),
-        (key, names, unlink): (String, KeyNames, Option<Arc<Unlink>>),
+        (key, names): (String, KeyNames),
+        (unlink, findings): (Option<Arc<Unlink>>, Arc<Findings>),
     ) -> Self {
         let now = Instant::now();
         let link = Link { connection, asking, _alive: alive };
@@ -94,6 +96,7 @@ impl RedisLogConnection {
             key,
             names,
             unlink,
+            findings,
             server_checked: now,
             time_checked: now,
         }
@@ -266,7 +269,7 @@ impl LogConnection for RedisLogConnection {
         match &self.unlink {
             _ if keys.is_empty() => {}
             Some(unlink) => elsewhere = Some(unlink(keys)),
-            None => _ = commands.cmd("UNLINK").arg(keys),
+            None => _ = commands.cmd(self.findings.capabilities.deletion()).arg(keys),
         }
         let appended = async {
             match commands.is_empty() {

@@ -17,7 +17,7 @@ use super::{
     settings::{RedisLogSettings, Unlink},
 };
 use crate::{
-    redis::{key_names::KeyNames, refusal, server_info::ServerInfo},
+    redis::{key_names::KeyNames, refusal, server_findings::Findings, server_info::ServerInfo},
     shared_log::{
         LogSettings,
         contract::{LogConnection, LogError, LogServer, LogStore, Purpose},
@@ -33,8 +33,10 @@ pub(super) struct RedisLogStore {
     names: KeyNames,
     connector: Arc<dyn Connect>,
     unlink: Option<Arc<Unlink>>,
+    findings: Arc<Findings>,
     deadline: Duration,
     warned_of_eviction: AtomicBool,
+    warned_of_history: AtomicBool,
 }
 
 impl RedisLogStore {
@@ -47,10 +49,26 @@ impl RedisLogStore {
         let RedisLogSettings { order, slots, freshness, deadline, unlink, names, findings } = settings;
         let names = KeyNames::new(prefix).hashed(names);
         let key = names.log();
-        let warned_of_eviction = AtomicBool::new(false);
+        let [warned_of_eviction, warned_of_history] = [(); 2].map(|()| AtomicBool::new(false));
         let settings =
-            LogSettings { name: key.clone(), order, slots, freshness, deadline, observer: findings };
-        (Self { key, names, connector, unlink, deadline, warned_of_eviction }, settings)
+            LogSettings { name: key.clone(), order, slots, freshness, deadline, observer: findings.clone() };
+        let store =
+            Self { key, names, connector, unlink, findings, deadline, warned_of_eviction, warned_of_history };
+        (store, settings)
+    }
+
+    /// Warns of a server that does not tell which data it has, once.
+    fn look_at_history(&self, server_info: &ServerInfo) {
+        if server_info.replication_id.is_empty() && !self.warned_of_history.swap(true, Ordering::Relaxed) {
+            report(|| {
+                tracing::warn!(
+                    log = self.key,
+                    mend = "have the server, or the proxy before it, tell its master_replid in INFO, or its run_id",
+                    "the server does not tell whether it has taken the place of another one: a failover that loses \
+                     invalidations is found out by processes alone that have read the newest of them"
+                );
+            });
+        }
     }
 
     /// Warns of a server that may evict the log, once.
@@ -82,6 +100,7 @@ impl LogStore for RedisLogStore {
         let number = match purpose {
             Purpose::Read => {
                 self.look_at_eviction(&server_info);
+                self.look_at_history(&server_info);
                 client_number(&mut connection, self.deadline).await?
             }
             Purpose::Append => 0,
@@ -91,11 +110,11 @@ impl LogStore for RedisLogStore {
             connection: number,
             time_ms: server_info.time_ms,
         };
-        let (key, names, unlink) = (self.key.clone(), self.names.clone(), self.unlink.clone());
         let connection = RedisLogConnection::new(
             (connection, asking, alive),
             (server, server_info, objection),
-            (key, names, unlink),
+            (self.key.clone(), self.names.clone()),
+            (self.unlink.clone(), self.findings.clone()),
         );
         Ok(Box::new(connection))
     }

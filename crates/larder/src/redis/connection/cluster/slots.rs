@@ -153,6 +153,7 @@ pub(super) fn redirected(details: &str, asked: &str) -> Option<Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redis::key_names::KeyNames;
 
     #[test]
     fn slots_of_the_specification() {
@@ -163,6 +164,17 @@ mod tests {
         assert_eq!(slot(b"foo{{bar}}zap"), slot(b"{bar"));
         assert_eq!(slot(b"foo{bar}{zap}"), slot(b"bar"));
         assert_eq!(slot(b"{open"), crc16(b"{open") % 16_384);
+    }
+
+    #[test]
+    fn a_lease_lies_in_the_slot_of_its_entry() {
+        for prefix in ["p", "shop:eu", "{p}"] {
+            let names = KeyNames::new(prefix).in_cluster(true);
+            for key in ["", "user:7", "{user:7}:posts", "a{user}b{c}", "é", "a b", "x:l:y"] {
+                let [entry, lease] = [names.entry(key), names.lease(key)];
+                assert_eq!(slot(lease.as_bytes()), slot(entry.as_bytes()), "{lease}");
+            }
+        }
     }
 
     #[test]

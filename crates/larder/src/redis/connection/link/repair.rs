@@ -42,11 +42,16 @@ impl Drop for Ended {
         let Some(link) = self.link.upgrade() else { return };
         let line = &link.lines[self.line];
         let mut repair = lock(&line.repair);
+        let is_idle = repair.task == self.task && line.live.load().is_none();
         if repair.task == self.task {
             repair.due = None;
-            if line.live.load().is_none() {
-                line.becomes(Stage::Idle);
-            }
+        }
+        if is_idle {
+            line.set(Stage::Idle);
+        }
+        drop(repair);
+        if is_idle {
+            line.tell();
         }
     }
 }
@@ -155,8 +160,9 @@ impl ServerLink {
             let mut repair = lock(&line.repair);
             line.live.store(Some(Arc::new(live)));
             repair.due = None;
-            line.becomes(Stage::Up);
+            line.set(Stage::Up);
         }
+        line.tell();
         self.breaker.close();
         self.report_up();
         let ServerInfo { version: (major, minor, patch), valkey, .. } = server_info;
@@ -193,12 +199,13 @@ impl ServerLink {
             let _repair = lock(&line.repair);
             let current = line.live.load().as_ref().is_some_and(|live| live.generation == generation);
             if current {
-                line.becomes(Stage::Idle);
+                line.set(Stage::Idle);
             }
             if current { line.live.swap(None) } else { None }
         };
-        // Ends the driver, whose end comes back here: not under the lock.
+        // Ends the driver, whose end comes back here, and wakes callers, who may: not under the lock.
         if lost.is_some() {
+            line.tell();
             self.breaker.back_off();
             // While a runtime shuts down there may be one, and the task ends as soon as it begins.
             if let Ok(runtime) = Handle::try_current() {

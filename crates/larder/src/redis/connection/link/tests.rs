@@ -6,10 +6,24 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use larder_servers::DEADLINE;
+use larder_servers::{DEADLINE, RedisServer};
 
 use super::*;
 use crate::redis::RedisCacheBuilder;
+
+/// Asks the link for something as soon as it is woken.
+struct ComesBack {
+    link: Arc<ServerLink>,
+    runtime: Handle,
+    came: AtomicUsize,
+}
+
+impl Wake for ComesBack {
+    fn wake(self: Arc<Self>) {
+        self.link.ensure_repair(0, &self.runtime);
+        self.came.fetch_add(1, Relaxed);
+    }
+}
 
 struct Hostile;
 
@@ -59,4 +73,44 @@ async fn a_waker_that_panics_when_attempts_begin_does_not_keep_them_from_beginni
     polled(waits.as_mut());
     link.ensure_repair(0, &Handle::current());
     is_tried_again(&link).await;
+}
+
+/// With a lock held meanwhile, the thread would wait for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_woken_may_come_back_at_once() {
+    let server = RedisServer::start();
+    let config = Arc::new(RedisCacheBuilder::default().url(server.url()).config().unwrap());
+    let address = Address::Tcp(("127.0.0.1".to_owned(), server.port()));
+    let link = ServerLink::new(config, Destination::Fixed(address), None);
+    let woken = Arc::new(ComesBack {
+        link: Arc::clone(&link),
+        runtime: Handle::current(),
+        came: AtomicUsize::new(0),
+    });
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut stages = link.lines[0].stage.subscribe();
+    // Each time that the stage changes, the one that waits is woken, and comes back.
+    let mut comes_about = async |wanted: fn(&Stage) -> bool, begin: &dyn Fn()| {
+        let mut changes = pin!(stages.wait_for(wanted));
+        let mut begun = false;
+        let begins_and_waits = async {
+            loop {
+                let before = woken.came.load(Relaxed);
+                if changes.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                    break;
+                }
+                if !std::mem::replace(&mut begun, true) {
+                    begin();
+                }
+                while woken.came.load(Relaxed) == before {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, begins_and_waits).await.expect("who waits is woken");
+        assert!(begun);
+    };
+    comes_about(|stage| matches!(stage, Stage::Up), &|| link.begin()).await;
+    let generation = link.lines[0].live.load().as_ref().unwrap().generation;
+    comes_about(|stage| !matches!(stage, Stage::Up), &|| link.lose(0, generation)).await;
 }

@@ -1,5 +1,7 @@
 //! A replica that takes its master's place, and does not have all of its log.
 
+use larder_servers::{Direction, Fault, Proxy};
+
 use super::*;
 
 fn has_caught_up(replica: &RedisServer, master: &RedisServer) -> Option<()> {
@@ -151,4 +153,66 @@ fn many_processes_make_one_reset() {
     }
     let resets: u64 = others.iter().map(|(_, process)| process.0.status().resets).sum();
     assert_eq!(resets, 0, "that of the first process is enough");
+}
+
+/// What says whether a server is the one that it was.
+const TELLS: &[&str] = &["\nmaster_replid:", "\nrun_id:", "\nrole:"];
+
+/// As a service does that shows little of its servers.
+fn hides_what_tells(server: &RedisServer) -> Proxy {
+    let proxy = Proxy::start(server.address());
+    proxy.set(Direction::ToClient, Fault::Hide(TELLS));
+    proxy
+}
+
+#[test]
+fn a_server_that_does_not_tell_which_data_it_has() {
+    let server = RedisServer::start();
+    let proxy = hides_what_tells(&server);
+    let [process, other] = [(); 2].map(|()| Process::start(&proxy.url()));
+    let since = process.begin();
+    let connected: u64 = connections_of(&server);
+    // The server is asked several times meanwhile whether it is still the same.
+    for n in 0..30 {
+        wait(process.invalidate(&format!("a:{n}")).echoed());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    process.hears(&other, "k");
+    // The tests' own commands connect once each at most.
+    assert!(connections_of(&server) - connected < 10, "no connection after the other");
+    // The last record is still there.
+    assert!(server.kill_clients() > 0);
+    process.hears(&other, "l");
+    assert!(process.holds("untouched", since));
+    assert_eq!(process.0.status().replacements + other.0.status().replacements, 0);
+}
+
+fn connections_of(server: &RedisServer) -> u64 {
+    let connections = server.info("stats", "total_connections_received").expect("every server counts them");
+    connections.trim().parse().expect("it is a number")
+}
+
+#[test]
+fn a_failover_that_is_not_told_and_has_lost_records() {
+    let [master, replica] = [(); 2].map(|()| RedisServer::start());
+    let [to_master, to_replica] = [&master, &replica].map(hides_what_tells);
+    let connector = Arc::new(SingleServer::new(&to_master.url()).expect("a URL"));
+    let process = Process(RedisLog::start(PREFIX, connector.clone(), settings())).started();
+    wait(process.invalidate("first").echoed());
+    replica.command::<()>(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
+    until("the replica", || has_caught_up(&replica, &master));
+    replica.command::<()>(&["REPLICAOF", "NO", "ONE"]);
+    let before = process.position();
+    wait(process.invalidate("k").echoed());
+    process.outbox().forget();
+    let new = Process::start(&to_replica.url());
+    wait(new.invalidate("other").echoed());
+    let since = new.begin();
+    until("what was read back", || new.accepts("k", before).then_some(()));
+
+    master.kill();
+    connector.switch_to(&to_replica.url());
+    until("a reset", || (!new.holds("k", since)).then_some(()));
+    assert!(!new.accepts("k", before));
+    until("a new start", || (process.0.status().replacements == 1).then_some(()));
 }
