@@ -102,6 +102,22 @@ fn a_hit_in_moka_allocates_almost_nothing() {
     assert!(allocations(|| ready(stored(&cache, 7))) < HITS / 50);
 }
 
+/// The key, the value, and the entry that has both.
+#[test]
+fn an_insert_allocates_what_it_keeps() {
+    let (cache, policy) = (MemoryCache::new(100), policy());
+    let keys: Vec<_> = (0..1_000 + HITS).map(larder_benches::key).collect();
+    let mut next = keys.iter();
+    let insert = || ready(cache.insert(next.next().expect("there are as many"), &7_u64, &policy));
+    assert_eq!(allocations(insert), 3 * HITS);
+}
+
+#[test]
+fn an_invalidation_allocates_the_name_of_what_it_covers() {
+    let cache = MemoryCache::new(100);
+    assert_eq!(allocations(|| ready(cache.invalidate("user:7"))), HITS);
+}
+
 /// The future is moved by the code that awaits it: it must not carry what only a miss needs.
 #[test]
 fn the_future_is_small() {

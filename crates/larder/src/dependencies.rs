@@ -211,7 +211,7 @@ impl Frame {
         since: ReadVersion,
         detached: bool,
     ) -> Arc<Self> {
-        Arc::new(Self::build(in_flight, since, detached))
+        Self::of_request(in_flight, since, detached, (None, false))
     }
 
     /// The same for a computation that may be made from an old value, and one that has a turn.
@@ -221,14 +221,14 @@ impl Frame {
         detached: bool,
         (previous, has_turn): (Option<Box<dyn OldEntry>>, bool),
     ) -> Arc<Self> {
-        let frame = Self::build(in_flight, since, detached);
-        Arc::new(Self { previous, has_turn: has_turn || frame.has_turn, ..frame })
-    }
-
-    fn build(in_flight: impl IntoIterator<Item = InFlightId>, since: ReadVersion, detached: bool) -> Self {
-        let in_flight = in_flight.into_iter().collect();
-        let (previous, state) = (None, Mutex::default());
-        Self { in_flight, since, records: !detached, has_turn: has_turn(), previous, state }
+        Arc::new(Self {
+            in_flight: in_flight.into_iter().collect(),
+            since,
+            records: !detached,
+            has_turn: has_turn || self::has_turn(),
+            previous,
+            state: Mutex::default(),
+        })
     }
 
     /// Runs a future as this computation.

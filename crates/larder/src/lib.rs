@@ -43,7 +43,7 @@
 //!   forge another key.
 //! - **Invalidation that follows the data.** A value computed from other cached values goes when they go.
 //! - **One computation a key**, however many callers wait for it: [what that takes by hand](guide::by_hand).
-//! - **Hits that cost next to nothing**: no allocation, no lock, no boxed future.
+//! - **Hits that cost next to nothing**: no allocation, no boxed future, and no lock for what is hit most.
 //!
 //! # Where to find what
 //!

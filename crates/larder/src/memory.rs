@@ -32,7 +32,8 @@ use crate::{
 /// Cheap to clone; clones are the same cache.
 ///
 /// Entries lie in a table of sets of sixteen, by the hash of their keys, and what is hit most also in a front cache.
-/// A hit takes no lock. When the cache is full, a new entry takes the place of the least used of some twenty, as
+/// A hit in the front cache takes no lock, and one in the table shares that of one set with other hits, for some
+/// nanoseconds. When the cache is full, a new entry takes the place of the least used of some twenty, as
 /// [`Eviction`](crate::Eviction) says; seldom also before, when its set is full. Memory grows with use, by some 40 bytes
 /// for each entry besides the entry itself. What has expired, or was invalidated by a prefix or a tag, is looked
 /// for by calls that have other business, one or a few sets at a time: its memory is free within seconds where there

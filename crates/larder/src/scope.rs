@@ -7,6 +7,8 @@ mod set;
 
 use std::fmt;
 
+use smallvec::{SmallVec, smallvec};
+
 pub(crate) use self::{
     covering::covering,
     set::{CollectedScopes, FEW, MOST, ScopeSet, contains},
@@ -141,18 +143,21 @@ impl fmt::Display for Scope {
 ///
 /// Made from a key or pattern, a [`Scope`], or an array, slice or `Vec` of these.
 #[derive(Debug, Clone, Default)]
-pub struct Scopes(Vec<Scope>);
+pub struct Scopes(SmallVec<[Scope; 1]>);
 
 impl Scopes {
     /// The same scopes, as seen from outside of a namespace whose keys begin with `prefix`.
-    pub(crate) fn within(self, prefix: &str) -> Vec<Scope> {
+    pub(crate) fn within(self, prefix: &str) -> SmallVec<[Scope; 1]> {
+        if prefix.is_empty() {
+            return self.0;
+        }
         self.0.into_iter().map(|scope| scope.within(prefix)).collect()
     }
 }
 
 impl From<Scope> for Scopes {
     fn from(scope: Scope) -> Self {
-        Self(vec![scope])
+        Self(smallvec![scope])
     }
 }
 

@@ -58,7 +58,7 @@ impl Singleflight {
         epochs: &Epochs,
         came: Option<Arrival>,
     ) -> (Role, Arrival) {
-        let mut shard = lock(self.0.of(caller.hash));
+        let mut shard = lock(self.0.of(caller.work.hash));
         let again = came.is_some();
         let came = came.unwrap_or(Arrival(shard.begun));
         let number = shard.begun + 1;
@@ -119,7 +119,7 @@ impl Singleflight {
     /// Leads a computation of the caller's key and type, unless one is under way: another refresh would be one too
     /// many.
     pub(crate) fn lead_if_idle(&self, caller: Caller<'_>, epochs: &Epochs) -> Option<Leader> {
-        let mut shard = lock(self.0.of(caller.hash));
+        let mut shard = lock(self.0.of(caller.work.hash));
         let number = shard.begun + 1;
         let (in_flight, leader) = match shard.under_way.entry(caller.work.clone()) {
             MapEntry::Vacant(place) => {

@@ -27,10 +27,22 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What no model looks at: the primitives as they are.
 pub(crate) mod plain {
-    pub(crate) use std::sync::{Mutex, MutexGuard};
+    pub(crate) use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
     /// See [`lock`](super::lock).
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The same for one of several readers.
+    #[inline]
+    pub(crate) fn read<T>(shared: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+        shared.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The same for the one writer.
+    #[inline]
+    pub(crate) fn write<T>(shared: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+        shared.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -3,8 +3,10 @@
 //! It is a set-associative hash table, as the caches of processors are. The hash of a key picks one set, and an entry
 //! lies in one of its 16 ways. Beside the ways stand a tag for each of them, a byte of the hash, by which the way of a
 //! key is found in one comparison of eight bytes at a time, and a mark, a byte that tells how much its entry is used.
-//! Both fit in one cache line, so that a hit reads that line and the entry, takes no lock, and writes nothing but a mark
-//! that has not reached its highest value. Writers of one set take turns by a lock in it.
+//! Both, and the lock of the set, fit in one cache line. What is not in a set is seen by its tags, without the lock. A hit
+//! holds the lock for as long as it takes to compare the key and to count one more owner of the entry; readers share it,
+//! and what is hit most lies in the front cache, which has no locks. So an entry is put in its place, and taken out, by a
+//! plain move: where readers take no lock, each write has to look at what all threads read at that moment.
 //!
 //! When the table is full, a new entry takes the place of another one: of what is least used in its own set and in the
 //! next three sets that a hand, which goes round all of them, points at. [`Eviction`] says what "least used" is. By
@@ -38,14 +40,13 @@ use std::{
     },
 };
 
-use arc_swap::Guard;
 use crossbeam_utils::CachePadded;
 use smallvec::SmallVec;
 
 pub use self::eviction::Eviction;
 use self::{
-    set::{Locked, Set},
-    sets::{Sets, second},
+    set::{Locked, Outline, Set},
+    sets::{Sets, index, second},
 };
 use crate::{
     entry::Stored,
@@ -68,7 +69,7 @@ pub(crate) struct Table {
 }
 
 /// The set of an entry, its way in there, and the entry.
-type Place<'t> = (&'t Set, usize, Guard<Option<Arc<Stored>>>);
+type Place<'t> = (&'t Set, usize, Arc<Stored>);
 
 #[derive(Default)]
 struct Usage {
@@ -104,7 +105,7 @@ impl Table {
 
     pub(crate) fn new(capacity: u64, eviction: Eviction, weighs: bool) -> Self {
         Self {
-            sets: Sets::new(),
+            sets: Sets::new(weighs),
             eviction,
             capacity,
             weighs,
@@ -116,12 +117,12 @@ impl Table {
 
     /// The entry under a key, marked as used.
     #[inline]
-    pub(crate) fn get(&self, hash: u64, key: &str) -> Option<Guard<Option<Arc<Stored>>>> {
+    pub(crate) fn get(&self, hash: u64, key: &str) -> Option<Arc<Stored>> {
         loop {
             let count = self.sets.count();
             let set = self.sets.of(hash, count);
             if let Some((way, found)) = set.find(hash, key) {
-                self.mark_used(set, way);
+                self.mark_used(&set.outline, way);
                 return Some(found);
             }
             if let Some(found) = self.get_second(hash, key, count) {
@@ -136,15 +137,15 @@ impl Table {
 
     /// The same in the second set of a hash, where there are `count`.
     #[inline(never)]
-    fn get_second(&self, hash: u64, key: &str, count: usize) -> Option<Guard<Option<Arc<Stored>>>> {
+    fn get_second(&self, hash: u64, key: &str, count: usize) -> Option<Arc<Stored>> {
         let set = self.sets.of(second(hash), count);
         let (way, found) = set.find(hash, key)?;
-        self.mark_used(set, way);
+        self.mark_used(&set.outline, way);
         Some(found)
     }
 
     #[inline]
-    fn mark_used(&self, set: &Set, way: usize) {
+    fn mark_used(&self, set: &Outline, way: usize) {
         match self.eviction {
             Eviction::TinyLfu => set.use_more(way),
             Eviction::Lru => set.mark(way, self.time.load(Ordering::Relaxed)),
@@ -165,21 +166,22 @@ impl Table {
     pub(crate) fn use_often(&self, stored: &Arc<Stored>) -> bool {
         let Some((set, way, found)) = self.find(stored.hash, &stored.key) else { return false };
         match self.eviction {
-            Eviction::TinyLfu => set.use_most(way),
-            Eviction::Lru => set.mark(way, self.time.load(Ordering::Relaxed)),
+            Eviction::TinyLfu => set.outline.use_most(way),
+            Eviction::Lru => set.outline.mark(way, self.time.load(Ordering::Relaxed)),
         }
-        found.as_ref().is_some_and(|found| Arc::ptr_eq(found, stored))
+        Arc::ptr_eq(&found, stored)
     }
 
     /// All entries, in no order. One that is moved meanwhile may come twice, or not at all.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Arc<Stored>> {
         let sets = (0..self.sets.count()).map(|index| self.sets.at(index));
-        sets.flat_map(|set| set.entries(|_| true).map(|(_, stored)| stored))
+        sets.flat_map(|set| set.entries().into_iter().map(|(_, stored)| stored))
     }
 
     /// Whether anything lies under a key.
     pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
-        self.find(hash, key).is_some()
+        let count = self.sets.count();
+        [hash, second(hash)].into_iter().any(|picks| self.sets.of(picks, count).has(hash, key))
     }
 
     /// Puts an entry in the place of what is under its key, or in a place of its own, unless it is heavier than all that
@@ -203,7 +205,7 @@ impl Table {
             }
         }
         self.place(stored, weight, &mut dropped);
-        self.grow(&mut dropped);
+        self.grow();
         dropped
     }
 
@@ -221,7 +223,7 @@ impl Table {
     fn replace_in(&self, picks: u64, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) -> bool {
         let mut set = self.lock(picks);
         let Some((way, found)) = set.find(stored.hash, &stored.key) else { return false };
-        if !gives_way(&found, stored) {
+        if !found.gives_way_to(stored) {
             return true;
         }
         let before = set.weight(way);
@@ -230,7 +232,7 @@ impl Table {
             return false;
         }
         self.usage.weight.fetch_sub((before - weight).into(), Ordering::Relaxed);
-        dropped.entries.extend(set.swap(way, stored, weight));
+        dropped.entries.extend(set.swap(way, stored.clone(), weight));
         true
     }
 
@@ -242,7 +244,7 @@ impl Table {
         while !self.place_in((picks, false), stored, (weight, time), dropped)
             && !self.place_in((second(picks), false), stored, (weight, time), dropped)
         {
-            if !self.double_if_small(dropped) {
+            if !self.double_if_small() {
                 let _is_placed = self.place_in((picks, true), stored, (weight, time), dropped);
                 return;
             }
@@ -260,12 +262,12 @@ impl Table {
         loop {
             let mut set = self.lock(picks);
             if let Some((way, found)) = set.find(stored.hash, &stored.key) {
-                if !gives_way(&found, stored) {
+                if !found.gives_way_to(stored) {
                     self.usage.weight.fetch_sub(weight.into(), Ordering::Relaxed);
                     return true;
                 }
                 self.usage.weight.fetch_sub(set.weight(way).into(), Ordering::Relaxed);
-                dropped.entries.extend(set.swap(way, stored, weight));
+                dropped.entries.extend(set.swap(way, stored.clone(), weight));
                 return true;
             }
             let way = match set.free_way() {
@@ -273,12 +275,12 @@ impl Table {
                 None if self.lags() => {
                     // Others store faster than the one that splits sets: there is room, but not yet here.
                     drop(set);
-                    self.split(&lock(&self.growing), dropped);
+                    self.split(&lock(&self.growing));
                     continue;
                 }
                 None if !evicts => return false,
                 None => {
-                    let victim = self.victim_in(&set);
+                    let victim = self.victim_in(set.outline);
                     let way = victim.expect("a set without a free way has entries").way;
                     self.evict_from(&mut set, way, dropped);
                     way
@@ -289,7 +291,7 @@ impl Table {
                 Eviction::Lru => time,
             };
             self.usage.entries.fetch_add(1, Ordering::Relaxed);
-            let before = set.put(way, stored, mark, self.weighs.then_some(weight));
+            let before = set.put(way, stored.clone(), mark, weight);
             debug_assert!(before.is_none(), "the way was free");
             return true;
         }
@@ -310,13 +312,23 @@ impl Table {
     /// Takes out what is under a key.
     pub(crate) fn remove(&self, hash: u64, key: &str) -> Dropped {
         let mut dropped = Dropped::default();
-        for picks in [hash, second(hash)] {
-            let mut set = self.lock(picks);
-            if let Some(way) = set.way_of(hash, key) {
-                self.remove_from(&mut set, way, &mut dropped);
+        loop {
+            let count = self.sets.count();
+            for picks in [hash, second(hash)] {
+                // What is not there is seen without a lock.
+                if !self.sets.of(picks, count).has(hash, key) {
+                    continue;
+                }
+                let mut set = self.lock(picks);
+                if let Some(way) = set.way_of(hash, key) {
+                    self.remove_from(&mut set, way, &mut dropped);
+                }
+            }
+            // Else it may have moved to another set while it was sought.
+            if self.sets.count() == count {
+                return dropped;
             }
         }
-        dropped
     }
 
     /// Looks at the next set for entries that can no longer be served, and takes them out. While it finds any it goes on
@@ -324,15 +336,15 @@ impl Table {
     pub(crate) fn sweep(&self, is_over: impl Fn(&Stored) -> bool + Copy, note: impl Fn(&Stored)) -> Dropped {
         let mut dropped = Dropped::default();
         for _ in 0..Self::SWEEP {
-            let count = self.sets.count();
-            let set = self.sets.at(self.usage.swept.fetch_add(1, Ordering::Relaxed) % count);
-            let over: SmallVec<[_; 16]> = set.entries(is_over).collect();
+            let index = self.usage.swept.fetch_add(1, Ordering::Relaxed) % self.sets.count();
+            let mut over = self.sets.at(index).entries();
+            over.retain(|(_, entry)| is_over(entry));
             if over.is_empty() {
                 break;
             }
-            let mut set = set.lock();
+            let mut set = self.sets.lock(index);
             for (way, entry) in &over {
-                if set.entry(*way).as_ref().is_some_and(|here| Arc::ptr_eq(here, entry)) {
+                if set.entry(*way).is_some_and(|here| Arc::ptr_eq(here, entry)) {
                     self.remove_from(&mut set, *way, &mut dropped);
                     note(entry);
                 }
@@ -349,38 +361,40 @@ impl Table {
     }
 
     /// Splits sets in two, if there are too many entries for them; unless another thread does so, which does it for all.
-    fn grow(&self, dropped: &mut Dropped) {
+    fn grow(&self) {
         if self.lags()
             && let Ok(growing) = self.growing.try_lock()
         {
-            self.split(&growing, dropped);
+            self.split(&growing);
         }
     }
 
     /// Splits all sets in two, if they are few: false if they are not.
-    fn double_if_small(&self, dropped: &mut Dropped) -> bool {
+    fn double_if_small(&self) -> bool {
         let _growing = lock(&self.growing);
         let count = self.sets.count();
         if count >= Sets::FEW {
             return false;
         }
-        (0..count).for_each(|_| dropped.entries.extend(self.sets.split_next()));
+        (0..count).for_each(|_| self.sets.split_next());
         true
     }
 
-    fn split(&self, _growing: &MutexGuard<'_, ()>, dropped: &mut Dropped) {
+    fn split(&self, _growing: &MutexGuard<'_, ()>) {
         while self.lags() {
-            dropped.entries.extend(self.sets.split_next());
+            self.sets.split_next();
         }
     }
 
     /// The set that these bits pick, locked. That it is this one changes under its lock alone.
     fn lock(&self, picks: u64) -> Locked<'_> {
         loop {
-            let set = self.sets.of(picks, self.sets.count());
-            let locked = set.lock();
-            if std::ptr::eq(set, self.sets.of(picks, self.sets.count())) {
-                return locked;
+            let count = self.sets.count();
+            let of_these = index(picks, count);
+            let set = self.sets.lock(of_these);
+            let now = self.sets.count();
+            if now == count || index(picks, now) == of_these {
+                return set;
             }
         }
     }
@@ -408,11 +422,6 @@ impl Table {
     pub(crate) fn weight(&self) -> u64 {
         self.usage.weight.load(Ordering::Relaxed)
     }
-}
-
-/// Whether what was found under the key of another entry makes place for it.
-fn gives_way(found: &Guard<Option<Arc<Stored>>>, stored: &Stored) -> bool {
-    found.as_ref().is_none_or(|found| found.gives_way_to(stored))
 }
 
 impl fmt::Debug for Table {

@@ -4,7 +4,10 @@ use std::{
     collections::{HashMap, VecDeque},
     fmt,
     hash::BuildHasher,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,6 +28,8 @@ pub(crate) struct LocalCounters {
     /// Of each shard.
     capacity: usize,
     hasher: RandomState,
+    /// Whether there ever was one: most caches have none, and each key that is invalidated could be that of one.
+    any: AtomicBool,
 }
 
 #[derive(Default)]
@@ -56,6 +61,7 @@ impl LocalCounters {
             shards: std::iter::repeat_with(Mutex::default).take(shards).collect(),
             capacity: capacity / shards,
             hasher: RandomState::default(),
+            any: AtomicBool::new(false),
         }
     }
 
@@ -72,6 +78,9 @@ impl LocalCounters {
         (ttl, prolongs): (Option<Duration>, bool),
         now: Moment,
     ) -> Result<i64> {
+        if by != 0 && !self.any.load(Ordering::Relaxed) {
+            self.any.store(true, Ordering::Release);
+        }
         let mut shard = lock(self.shard(key));
         if let Some(counter) = shard.counters.get_mut(key).filter(|counter| !counter.is_over(now)) {
             let sum = counter.value.checked_add(by);
@@ -90,7 +99,10 @@ impl LocalCounters {
     }
 
     pub(super) fn remove(&self, key: &str) {
-        lock(self.shard(key)).counters.remove(key);
+        // A call that has made one has said so before.
+        if self.any.load(Ordering::Acquire) {
+            lock(self.shard(key)).counters.remove(key);
+        }
     }
 
     fn shard(&self, key: &str) -> &Mutex<Shard> {

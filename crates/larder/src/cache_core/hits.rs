@@ -68,8 +68,7 @@ impl Core {
     #[inline(never)]
     fn hit_in_table<V: Clone + 'static>(&self, at: Lookup<'_>) -> Option<V> {
         let inner = &*self.0;
-        let found = inner.table.as_ref()?.get(at.hash, at.key)?;
-        let stored = found.as_ref()?;
+        let stored = &inner.table.as_ref()?.get(at.hash, at.key)?;
         let value = self.hit_value::<V>(stored)?;
         let number = inner.stats.hit(stored.group, stored.cost);
         if number.is_one_in(PROMOTION_SAMPLE) {

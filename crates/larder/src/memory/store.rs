@@ -1,7 +1,5 @@
 //! What a [`MemoryCache`](super::MemoryCache) keeps its entries in.
 
-use arc_swap::Guard;
-
 use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
@@ -43,7 +41,7 @@ pub(super) trait EntryStore: Send + Sync {
 
 impl EntryStore for Table {
     fn get(&self, at: Lookup<'_>) -> Option<Entry> {
-        Guard::into_inner(Self::get(self, at.hash, at.key)?).map(Entry)
+        Self::get(self, at.hash, at.key).map(Entry)
     }
 
     fn make_room(&self, core: &Core, at: Lookup<'_>, weight: u32) {

@@ -185,7 +185,7 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     /// may need the very thread that would be blocked.
     pub(super) fn work<V: LocalValue>(&self) -> WorkKey {
         let value_type = if self.wanted.blocks { TypeId::of::<ByThread<V>>() } else { TypeId::of::<V>() };
-        WorkKey { key: self.key.clone(), value_type }
+        WorkKey { key: self.key.clone(), hash: self.hash, value_type }
     }
 
     /// Whether other processes are asked for the value, and given it.
@@ -211,7 +211,7 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     }
 
     pub(super) fn caller<'c>(&'c self, work: &'c WorkKey) -> Caller<'c> {
-        Caller { work, hash: self.hash, scopes: &self.scopes, watch: &self.watch }
+        Caller { work, scopes: &self.scopes, watch: &self.watch }
     }
 }
 

@@ -13,12 +13,13 @@ pub(crate) fn covering(key: &str, tags: &[String]) -> ScopeSet {
     /// Above it, what was hashed for one prefix is not hashed again for the next one.
     const LONG: usize = 1 << 10;
     let mut scopes = ScopeSet::default();
-    scopes.extend([ScopeHash::key(key)]);
+    scopes.add(ScopeHash::key(key));
     match key.len() > LONG {
-        true => scopes.extend(prefixes_of_long(key)),
-        false => scopes.extend(colons(key).map(|colon| ScopeHash::prefix(&key[..=colon]))),
+        true => prefixes_of_long(key).for_each(|prefix| scopes.add(prefix)),
+        false => colons(key).for_each(|colon| scopes.add(ScopeHash::prefix(&key[..=colon]))),
     }
-    scopes.extend(tags.iter().map(|tag| ScopeHash::tag(tag)));
+    tags.iter().for_each(|tag| scopes.add(ScopeHash::tag(tag)));
+    scopes.settle();
     scopes
 }
 

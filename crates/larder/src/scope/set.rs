@@ -25,8 +25,16 @@ impl Clone for ScopeSet {
 }
 
 impl ScopeSet {
+    /// Adds a scope. When all are added, the set is to be [settled](Self::settle).
+    #[inline]
+    pub(super) fn add(&mut self, scope: ScopeHash) {
+        if self.0.len() >= FEW || !self.0.contains(&scope) {
+            self.0.push(scope);
+        }
+    }
+
     /// Puts a set that may be large in order, after scopes were added at its end.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         if self.0.len() > FEW && !self.0.is_sorted_by(|one, next| one < next) {
             self.0.sort_unstable();
             self.0.dedup();
@@ -36,11 +44,7 @@ impl ScopeSet {
 
 impl Extend<ScopeHash> for ScopeSet {
     fn extend<I: IntoIterator<Item = ScopeHash>>(&mut self, scopes: I) {
-        for scope in scopes {
-            if self.0.len() >= FEW || !self.0.contains(&scope) {
-                self.0.push(scope);
-            }
-        }
+        scopes.into_iter().for_each(|scope| self.add(scope));
         self.settle();
     }
 }

@@ -92,8 +92,8 @@ fn a_namespace_puts_its_prefix_in_front_of_all_but_tags() {
 fn scopes_are_made_from_what_people_write() {
     let owned = vec!["a".to_owned(), "b:*".to_owned()];
     assert_eq!(Scopes::from(owned.as_slice()).0, Scopes::from(["a", "b:*"]).0);
-    assert_eq!(Scopes::from(vec![Scope::tag("t")]).0, [Scope::tag("t")]);
-    assert_eq!(Scopes::from(&owned[0]).0, [Scope::key("a")]);
+    assert_eq!(*Scopes::from(vec![Scope::tag("t")]).0, [Scope::tag("t")]);
+    assert_eq!(*Scopes::from(&owned[0]).0, [Scope::key("a")]);
 }
 
 /// What is hashed in one go, and piece by piece, is the same.

@@ -2,6 +2,7 @@
 
 use std::{
     any::{Any, TypeId},
+    hash::{Hash, Hasher},
     sync::Arc,
     task::Waker,
 };
@@ -19,10 +20,19 @@ use crate::{
 };
 
 /// What a computation is for: a key, and the type of its value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WorkKey {
     pub(crate) key: Arc<str>,
+    /// The key's hash in its cache.
+    pub(crate) hash: u64,
     pub(crate) value_type: TypeId,
+}
+
+impl Hash for WorkKey {
+    /// The key is hashed once in a call. That it may have values of several types is rare.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 /// How a computation ended.
@@ -114,7 +124,6 @@ pub(crate) struct Arrival(pub(super) u64);
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'a> {
     pub(crate) work: &'a WorkKey,
-    pub(crate) hash: u64,
     /// The scopes of the key and its static tags.
     pub(crate) scopes: &'a ScopeSet,
     pub(crate) watch: &'a Arc<Watch>,
@@ -122,25 +131,24 @@ pub(crate) struct Caller<'a> {
 
 impl InFlight {
     pub(super) fn begin(caller: Caller<'_>, number: u64, epochs: &Epochs) -> Arc<Self> {
-        let state = InFlightState {
-            phase: Phase::Led,
-            number,
-            since: epochs.begin(),
-            watch: caller.watch.clone(),
-            lease: None,
-            participants: 1,
-            waiting: Vec::new(),
-            free: Vec::new(),
-            span: Traced::default(),
-            panics: 0,
-            #[cfg(not(larder_loom))]
-            looked_after: false,
-        };
         Arc::new(Self {
             node: Node::new(),
             work: caller.work.clone(),
             scopes: caller.scopes.clone(),
-            state: Mutex::new(state),
+            state: Mutex::new(InFlightState {
+                phase: Phase::Led,
+                number,
+                since: epochs.begin(),
+                watch: caller.watch.clone(),
+                lease: None,
+                participants: 1,
+                waiting: Vec::new(),
+                free: Vec::new(),
+                span: Traced::default(),
+                panics: 0,
+                #[cfg(not(larder_loom))]
+                looked_after: false,
+            }),
         })
     }
 

@@ -40,7 +40,7 @@ impl World {
             singleflight: Singleflight::new(),
             source: AtomicU64::new(0),
             computations: AtomicU64::new(0),
-            work: WorkKey { key: "k".into(), value_type: TypeId::of::<u64>() },
+            work: WorkKey { key: "k".into(), hash: 0, value_type: TypeId::of::<u64>() },
             scopes: scope::covering("k", &[]),
             dependency: Scope::prefix("d").hash(),
         })
@@ -54,7 +54,7 @@ impl World {
     fn read_watched(&self, gives_up: bool, watch: &Arc<Watch>) -> Option<u64> {
         let mut came = None;
         loop {
-            let caller = Caller { work: &self.work, hash: 0, scopes: &self.scopes, watch };
+            let caller = Caller { work: &self.work, scopes: &self.scopes, watch };
             let (role, arrival) = self.singleflight.enter(caller, &self.epochs, came);
             came = Some(arrival);
             let join = match role {

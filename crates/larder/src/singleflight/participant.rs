@@ -27,7 +27,6 @@ use crate::{
 /// A place on a computation. The last one to leave takes the computation out of the table.
 pub(super) struct Participant {
     shards: Arc<Shards>,
-    hash: u64,
     in_flight: Arc<InFlight>,
     /// What this one's computation is, or would be, watched by.
     watch: Arc<Watch>,
@@ -52,7 +51,7 @@ struct Released {
 impl Participant {
     pub(super) fn new(shards: &Arc<Shards>, caller: Caller<'_>, in_flight: Arc<InFlight>) -> Self {
         let (shards, watch) = (shards.clone(), caller.watch.clone());
-        Self { shards, hash: caller.hash, in_flight, watch, leadership: None, place: None, has_left: false }
+        Self { shards, in_flight, watch, leadership: None, place: None, has_left: false }
     }
 
     /// Leaves the computation. A leader ends its lead: with the outcome that all who wait are told, or without one.
@@ -60,7 +59,7 @@ impl Participant {
     fn leave(&mut self, mut outcome: Option<Outcome>) -> Released {
         self.has_left = true;
         // Both locks, the table's first. The outcome of one that does not lead is dropped after them.
-        let mut shard = lock(self.shards.of(self.hash));
+        let mut shard = lock(self.shards.of(self.in_flight.work.hash));
         let mut state = lock(&self.in_flight.state);
         state.participants -= 1;
         let mut released = Released::default();
@@ -95,7 +94,7 @@ impl Participant {
     /// Takes the lead of a computation that has no leader, or whose leader is abandoned.
     fn take_over(&mut self, epochs: &Epochs) -> bool {
         // A computation's number is given under the lock of its shard, which is taken first.
-        let mut shard = lock(self.shards.of(self.hash));
+        let mut shard = lock(self.shards.of(self.in_flight.work.hash));
         let mut state = lock(&self.in_flight.state);
         if state.is_free() {
             shard.begun += 1;

@@ -31,7 +31,7 @@ impl World {
         Self {
             epochs: Epochs::new(Arc::new(LocalOrder::new()), 1 << 20),
             singleflight: Singleflight::new(),
-            work: WorkKey { key: "k".into(), value_type: TypeId::of::<u64>() },
+            work: WorkKey { key: "k".into(), hash: 0, value_type: TypeId::of::<u64>() },
             scopes: scope::covering("k", &[]),
             watch: Watch::new(Duration::MAX),
         }
@@ -42,7 +42,7 @@ impl World {
     }
 
     fn caller<'a>(&'a self, watch: &'a Arc<Watch>) -> Caller<'a> {
-        Caller { work: &self.work, hash: 0, scopes: &self.scopes, watch }
+        Caller { work: &self.work, scopes: &self.scopes, watch }
     }
 
     /// One that leads, was woken, and is not polled any more.

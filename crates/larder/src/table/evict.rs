@@ -4,8 +4,8 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     Dropped, Eviction, Table,
-    set::{Locked, Set, Victim},
-    sets::second,
+    set::{Locked, Outline, Victim},
+    sets::{index, second},
 };
 use crate::entry::Stored;
 
@@ -23,12 +23,12 @@ impl Table {
             return false;
         }
         let mut set = self.lock(stored.hash);
-        let Some(Victim { use_: 0, way }) = self.victim_in(&set) else { return false };
+        let Some(Victim { use_: 0, way }) = self.victim_in(set.outline) else { return false };
         if set.way_of(stored.hash, &stored.key).is_some() {
             return false;
         }
         let mark = u8::from(set.recall(stored.hash));
-        let before = set.put(way, stored, mark, None);
+        let before = set.put(way, stored.clone(), mark, 1);
         before.iter().for_each(|before| set.remember(before.hash));
         self.usage.weight.fetch_sub(1, Ordering::Relaxed);
         dropped.evicted.extend(before);
@@ -68,8 +68,8 @@ impl Table {
 
     /// Evicts one entry, unless another thread takes it out at the same time; false if there is nothing left to evict.
     fn evict_one(&self, hash: u64, dropped: &mut Dropped) -> bool {
-        let Some((set, way)) = self.victim(hash) else { return false };
-        let mut set = set.lock();
+        let Some((index, way)) = self.victim(hash) else { return false };
+        let mut set = self.sets.lock(index);
         // Unless another thread took it out in between.
         if set.has(way) {
             self.evict_from(&mut set, way, dropped);
@@ -77,11 +77,11 @@ impl Table {
         true
     }
 
-    /// What is least used in the set of this hash and in the next ones at the hand.
-    fn victim(&self, hash: u64) -> Option<(&Set, usize)> {
+    /// What is least used in the set of this hash and in the next ones at the hand: the number of its set, and its way.
+    fn victim(&self, hash: u64) -> Option<(usize, usize)> {
         let count = self.sets.count();
-        let own = self.sets.of(hash, count);
-        let mut least = self.victim_in(own).map(|victim| (victim, own));
+        let own = index(hash, count);
+        let mut least = self.victim_in(&self.sets.at(own).outline).map(|victim| (victim, own));
         let mut looked_at = 0;
         // Where entries are few and heavy, most sets are empty.
         for _ in 0..count.max(Self::HAND) {
@@ -89,21 +89,22 @@ impl Table {
                 break;
             }
             let step = self.usage.hand.fetch_add(1, Ordering::Relaxed);
-            let set = self.sets.at(step % count);
+            let next = step % count;
+            let outline = &self.sets.at(next).outline;
             if self.eviction == Eviction::TinyLfu && (step / count).is_multiple_of(Self::AGING) {
-                set.age();
+                outline.age();
             }
-            if let Some(victim) = self.victim_in(set) {
+            if let Some(victim) = self.victim_in(outline) {
                 looked_at += 1;
                 if least.is_none_or(|(least, _)| victim.use_ < least.use_) {
-                    least = Some((victim, set));
+                    least = Some((victim, next));
                 }
             }
         }
-        least.map(|(victim, set)| (set, victim.way))
+        least.map(|(victim, index)| (index, victim.way))
     }
 
-    pub(super) fn victim_in(&self, set: &Set) -> Option<Victim> {
+    pub(super) fn victim_in(&self, set: &Outline) -> Option<Victim> {
         match self.eviction {
             Eviction::TinyLfu => set.least(|mark| mark),
             Eviction::Lru => {
@@ -118,7 +119,7 @@ impl Table {
         let mark = self.remove_from(set, way, dropped);
         dropped.evicted.extend(dropped.entries.pop());
         if self.eviction == Eviction::TinyLfu && mark > 0 {
-            set.age();
+            set.outline.age();
         }
     }
 }

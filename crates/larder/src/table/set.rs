@@ -2,19 +2,17 @@
 
 use std::{
     array,
-    ops::Deref,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
 };
 
-use arc_swap::{ArcSwapOption, Guard};
 use smallvec::SmallVec;
 
 use crate::{
     entry::Stored,
-    sync::plain::{Mutex, MutexGuard, lock},
+    sync::plain::{RwLock, RwLockWriteGuard, read, write},
 };
 
 /// The places of a set.
@@ -26,26 +24,53 @@ const GHOSTS: usize = 8;
 /// The highest mark that hits give. Higher ones would keep for long what was used once upon a time.
 const MOST_USED: u8 = 7;
 
-/// The first 64 bytes are a cache line that a reader goes by; the ways fill two more.
+/// The first 64 bytes are a cache line that a reader goes by; the entries fill two more.
 #[repr(C, align(64))]
 pub(super) struct Set {
-    /// A tag for each way, eight to a number; zero for a way that is free.
-    tags: [AtomicU64; WAYS / 8],
-    marks: [AtomicU8; WAYS],
-    writer: Mutex<Writer>,
-    ways: [ArcSwapOption<Stored>; WAYS],
+    pub(super) outline: Outline,
+    ways: RwLock<Ways>,
 }
 
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Set>() == 64 + WAYS * 8, "a reader goes by one cache line");
 
-/// What only writers need, with the right to write.
+/// What is known of the entries of a set without a lock. What is not in here is not in the set.
 #[derive(Default)]
-struct Writer {
+pub(super) struct Outline {
+    /// A tag for each way, eight to a number.
+    tags: [AtomicU64; WAYS / 8],
+    marks: [AtomicU8; WAYS],
+}
+
+/// What is under the lock of a set. It is held for no longer than it takes to compare a key, or to put an entry in its way.
+#[repr(C)]
+#[derive(Default)]
+struct Ways {
     /// Parts of the hashes of the last entries that went, the latest first; zero for none.
     ghosts: [u16; GHOSTS],
-    /// The weight of each way's entry, where weights differ.
-    weights: Option<Box<[u32; WAYS]>>,
+    entries: [Option<Arc<Stored>>; WAYS],
+}
+
+/// The weight of each way's entry, where weights differ: written under the lock of its set.
+pub(super) type Weights = [AtomicU32; WAYS];
+
+/// Some of the ways: a bit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct WaySet(u16);
+
+impl WaySet {
+    const NONE: Self = Self(0);
+}
+
+impl Iterator for WaySet {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let next = (*self != Self::NONE).then_some(self.0.trailing_zeros() as usize);
+        self.0 &= self.0.wrapping_sub(1);
+        next
+    }
 }
 
 /// What is least used in a set.
@@ -57,31 +82,69 @@ pub(super) struct Victim {
 
 impl Set {
     pub(super) fn new() -> Self {
-        Self {
-            tags: Default::default(),
-            marks: Default::default(),
-            writer: Mutex::default(),
-            ways: array::from_fn(|_| ArcSwapOption::empty()),
-        }
+        Self { outline: Outline::default(), ways: RwLock::default() }
     }
 
-    /// The way of a key, and its entry.
+    /// The way of a key, and its entry. What is not there is seen without a lock.
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &str) -> Option<(usize, Guard<Option<Arc<Stored>>>)> {
-        let tag = u64::from(tag(hash)) * EACH_BYTE;
-        for (eight, tags) in self.tags.iter().enumerate() {
-            // Acquire: that a tag is gone says that the entry's new set was made known.
-            let mut matching = zero_bytes(tags.load(Ordering::Acquire) ^ tag);
-            while matching != 0 {
-                let way = eight * 8 + (matching.trailing_zeros() / 8) as usize;
-                let entry = self.ways[way % WAYS].load();
-                if entry.as_ref().is_some_and(|entry| entry.hash == hash && *entry.key == *key) {
-                    return Some((way, entry));
-                }
-                matching &= matching - 1;
-            }
+    pub(super) fn find(&self, hash: u64, key: &str) -> Option<(usize, Arc<Stored>)> {
+        let likely = self.outline.tagged(tag(hash));
+        if likely == WaySet::NONE {
+            return None;
         }
-        None
+        let ways = read(&self.ways);
+        let (way, entry) = ways.find(likely, hash, key)?;
+        Some((way, entry.clone()))
+    }
+
+    /// Whether there is an entry under a key.
+    #[inline]
+    pub(super) fn has(&self, hash: u64, key: &str) -> bool {
+        let likely = self.outline.tagged(tag(hash));
+        likely != WaySet::NONE && read(&self.ways).find(likely, hash, key).is_some()
+    }
+
+    /// The entries, with their ways.
+    pub(super) fn entries(&self) -> SmallVec<[(usize, Arc<Stored>); WAYS]> {
+        let taken = self.outline.taken();
+        // In a table that is not full, many sets are empty.
+        if taken == WaySet::NONE {
+            return SmallVec::new();
+        }
+        let ways = read(&self.ways);
+        taken.filter_map(|way| Some((way, ways.entries[way].clone()?))).collect()
+    }
+
+    /// With the weights of its entries, if they differ.
+    pub(super) fn lock<'s>(&'s self, weights: Option<&'s Weights>) -> Locked<'s> {
+        Locked { outline: &self.outline, ways: write(&self.ways), weights }
+    }
+}
+
+impl Outline {
+    /// The ways that have this tag.
+    #[inline]
+    fn tagged(&self, tag: u8) -> WaySet {
+        let tag = u64::from(tag) * EACH_BYTE;
+        // Acquire: that a tag is gone says that the entry's new set was made known.
+        let [low, high] = array::from_fn(|eight| zero_bytes(self.tags[eight].load(Ordering::Acquire) ^ tag));
+        WaySet(low | high << 8)
+    }
+
+    fn free(&self) -> WaySet {
+        self.tagged(FREE)
+    }
+
+    fn taken(&self) -> WaySet {
+        WaySet(!self.free().0)
+    }
+
+    /// Called by the one that holds the lock.
+    fn set_tag(&self, way: usize, tag: u8) {
+        let tags = &self.tags[way / 8];
+        let mut bytes = tags.load(Ordering::Relaxed).to_le_bytes();
+        bytes[way % 8] = tag;
+        tags.store(u64::from_le_bytes(bytes), Ordering::Release);
     }
 
     /// Raises a mark. Two readers at once may raise it by one: it is an estimate.
@@ -119,11 +182,10 @@ impl Set {
     /// What is least used, if `use_of` tells it of a mark.
     #[inline]
     pub(super) fn least(&self, use_of: impl Fn(u8) -> u8) -> Option<Victim> {
-        let taken = self.taken();
         let mut least: Option<Victim> = None;
-        for (way, mark) in self.marks.iter().enumerate() {
-            let use_ = use_of(mark.load(Ordering::Relaxed));
-            if taken[way / 8][way % 8] != 0 && least.is_none_or(|least| use_ < least.use_) {
+        for way in self.taken() {
+            let use_ = use_of(self.marks[way % WAYS].load(Ordering::Relaxed));
+            if least.is_none_or(|least| use_ < least.use_) {
                 least = Some(Victim { use_, way });
                 if use_ == 0 {
                     break;
@@ -132,148 +194,117 @@ impl Set {
         }
         least
     }
+}
 
-    /// Those of the entries that are wanted, with their ways.
+impl Ways {
+    /// The one of these ways that has this key, and its entry.
     #[inline]
-    pub(super) fn entries(
-        &self,
-        wanted: impl Fn(&Stored) -> bool + Copy,
-    ) -> impl Iterator<Item = (usize, Arc<Stored>)> {
-        self.tags.iter().enumerate().flat_map(move |(eight, tags)| {
-            let taken = tags.load(Ordering::Acquire).to_le_bytes();
-            // A set that is empty is passed over at once: in a table that is not full, many are.
-            let ways = if taken == [0; 8] { 0..0 } else { 0..8 };
-            ways.filter(move |way| taken[*way] != 0).filter_map(move |way| {
-                let way = eight * 8 + way;
-                let entry = self.ways[way].load();
-                entry.as_ref().is_some_and(|entry| wanted(entry)).then_some((way, Guard::into_inner(entry)?))
-            })
+    fn find(&self, mut likely: WaySet, hash: u64, key: &str) -> Option<(usize, &Arc<Stored>)> {
+        likely.find_map(|way| {
+            let entry = self.entries[way % WAYS].as_ref()?;
+            (entry.hash == hash && *entry.key == *key).then_some((way, entry))
         })
-    }
-
-    /// The tags, of which those of free ways are zero.
-    fn taken(&self) -> [[u8; 8]; WAYS / 8] {
-        array::from_fn(|eight| self.tags[eight].load(Ordering::Acquire).to_le_bytes())
-    }
-
-    pub(super) fn lock(&self) -> Locked<'_> {
-        Locked { set: self, writer: lock(&self.writer) }
     }
 }
 
 /// A set, and the right to write to it.
 pub(super) struct Locked<'s> {
-    set: &'s Set,
-    writer: MutexGuard<'s, Writer>,
-}
-
-impl Deref for Locked<'_> {
-    type Target = Set;
-
-    fn deref(&self) -> &Set {
-        self.set
-    }
+    pub(super) outline: &'s Outline,
+    ways: RwLockWriteGuard<'s, Ways>,
+    weights: Option<&'s Weights>,
 }
 
 impl Locked<'_> {
+    /// The way of a key, and its entry.
+    pub(super) fn find(&self, hash: u64, key: &str) -> Option<(usize, &Arc<Stored>)> {
+        self.ways.find(self.outline.tagged(tag(hash)), hash, key)
+    }
+
     pub(super) fn way_of(&self, hash: u64, key: &str) -> Option<usize> {
         Some(self.find(hash, key)?.0)
     }
 
     pub(super) fn free_way(&self) -> Option<usize> {
-        let tags = self.tags.iter().enumerate();
-        let mut free = tags.filter_map(|(eight, tags)| match zero_bytes(tags.load(Ordering::Relaxed)) {
-            0 => None,
-            free => Some(eight * 8 + (free.trailing_zeros() / 8) as usize),
-        });
-        free.next()
+        self.outline.free().next()
     }
 
     /// Whether a way is not free.
     pub(super) fn has(&self, way: usize) -> bool {
-        self.tags[way / 8].load(Ordering::Relaxed).to_le_bytes()[way % 8] != 0
+        self.ways.entries[way].is_some()
     }
 
-    pub(super) fn entry(&self, way: usize) -> Guard<Option<Arc<Stored>>> {
-        self.ways[way].load()
+    pub(super) fn entry(&self, way: usize) -> Option<&Arc<Stored>> {
+        self.ways.entries[way].as_ref()
     }
 
     pub(super) fn weight(&self, way: usize) -> u32 {
-        self.writer.weights.as_ref().map_or(1, |weights| weights[way])
+        self.weights.map_or(1, |weights| weights[way].load(Ordering::Relaxed))
     }
 
-    /// Puts an entry in a way, and gives what was there. One that has a weight of its own comes with it.
+    /// Puts an entry in a way, and gives what was there.
     pub(super) fn put(
         &mut self,
         way: usize,
-        entry: &Arc<Stored>,
+        entry: Arc<Stored>,
         mark: u8,
-        weight: Option<u32>,
+        weight: u32,
     ) -> Option<Arc<Stored>> {
-        if let Some(weight) = weight {
-            self.writer.weights.get_or_insert_default()[way] = weight;
-        }
-        self.marks[way].store(mark, Ordering::Relaxed);
-        let before = self.ways[way].swap(Some(entry.clone()));
-        // Last: who finds the tag finds the entry.
-        self.set_tag(way, tag(entry.hash));
-        before
+        self.outline.marks[way].store(mark, Ordering::Relaxed);
+        self.outline.set_tag(way, tag(entry.hash));
+        self.swap(way, entry, weight)
     }
 
     /// Puts an entry in the place of one with the same key. No reader finds neither.
-    pub(super) fn swap(&mut self, way: usize, entry: &Arc<Stored>, weight: u32) -> Option<Arc<Stored>> {
-        if let Some(weights) = &mut self.writer.weights {
-            weights[way] = weight;
+    pub(super) fn swap(&mut self, way: usize, entry: Arc<Stored>, weight: u32) -> Option<Arc<Stored>> {
+        if let Some(weights) = self.weights {
+            weights[way].store(weight, Ordering::Relaxed);
         }
-        self.ways[way].swap(Some(entry.clone()))
+        self.ways.entries[way].replace(entry)
     }
 
     /// Takes an entry and its mark.
     pub(super) fn remove(&mut self, way: usize) -> (Option<Arc<Stored>>, u8) {
-        self.set_tag(way, 0);
-        (self.ways[way].swap(None), self.marks[way].load(Ordering::Relaxed))
-    }
-
-    fn set_tag(&mut self, way: usize, tag: u8) {
-        let tags = &self.set.tags[way / 8];
-        let mut bytes = tags.load(Ordering::Relaxed).to_le_bytes();
-        bytes[way % 8] = tag;
-        // There is no other writer.
-        tags.store(u64::from_le_bytes(bytes), Ordering::Release);
+        self.outline.set_tag(way, FREE);
+        (self.ways.entries[way].take(), self.outline.marks[way].load(Ordering::Relaxed))
     }
 
     /// Remembers a hash, in the place of the eighth last one.
     pub(super) fn remember(&mut self, hash: u64) {
-        self.writer.ghosts.rotate_right(1);
-        self.writer.ghosts[0] = ghost(hash);
+        self.ways.ghosts.rotate_right(1);
+        self.ways.ghosts[0] = ghost(hash);
     }
 
     /// Whether a hash is remembered. It is not from here on.
     pub(super) fn recall(&mut self, hash: u64) -> bool {
-        let remembered = self.writer.ghosts.iter_mut().find(|here| **here == ghost(hash));
+        let remembered = self.ways.ghosts.iter_mut().find(|here| **here == ghost(hash));
         remembered.map(|here| *here = 0).is_some()
     }
 
-    /// Copies what belongs in `other`, which no one else can reach, and what it needs to judge it by. Gives the ways
-    /// that were copied.
-    pub(super) fn copy_to(
+    /// Moves what belongs in `new`, which is empty, with what that needs to judge it by. Until it is made known that they
+    /// are there, by `publish`, readers are led here, and wait.
+    pub(super) fn split(
         &mut self,
-        other: &Set,
-        belongs: impl Fn(u64) -> bool + Copy,
-    ) -> SmallVec<[usize; WAYS]> {
-        let mut other = other.lock();
-        other.writer.ghosts = self.writer.ghosts;
-        let copied = self.entries(|entry| belongs(entry.hash)).map(|(way, entry)| {
-            let weight = self.writer.weights.as_ref().map(|weights| weights[way]);
-            let before = other.put(way, &entry, self.marks[way].load(Ordering::Relaxed), weight);
-            debug_assert!(before.is_none(), "the other one is new");
-            way
-        });
-        copied.collect()
+        new: &mut Locked<'_>,
+        belongs: impl Fn(u64) -> bool,
+        publish: impl FnOnce(),
+    ) {
+        new.ways.ghosts = self.ways.ghosts;
+        let mut moved = SmallVec::<[usize; WAYS]>::new();
+        for way in 0..WAYS {
+            let Some(entry) = self.ways.entries[way].take_if(|entry| belongs(entry.hash)) else { continue };
+            let mark = self.outline.marks[way].load(Ordering::Relaxed);
+            new.put(way, entry, mark, self.weight(way));
+            moved.push(way);
+        }
+        publish();
+        moved.into_iter().for_each(|way| self.outline.set_tag(way, FREE));
     }
 }
 
-/// A byte of the hash other than those that pick the set; never zero.
+/// The tag of a way that is free.
+const FREE: u8 = 0;
+
+/// A byte of the hash other than those that pick the set; never that of a free way.
 #[inline]
 fn tag(hash: u64) -> u8 {
     ((hash >> 56) as u8).max(1)
@@ -286,8 +317,64 @@ fn ghost(hash: u64) -> u16 {
 
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
 
-/// The highest bit of each byte that is zero; perhaps also of some above the lowest such byte.
+/// Which bytes are zero: a bit for each, beginning with the lowest.
 #[inline]
-fn zero_bytes(bytes: u64) -> u64 {
-    bytes.wrapping_sub(EACH_BYTE) & !bytes & (EACH_BYTE << 7)
+fn zero_bytes(bytes: u64) -> u16 {
+    const LOW_BITS: u64 = 0x7f * EACH_BYTE;
+    // The highest bit of each byte is set if any bit of it is: what is added carries into no other byte.
+    let any = ((bytes & LOW_BITS) + LOW_BITS) | bytes;
+    let zero = !any >> 7 & EACH_BYTE;
+    // Gathers the lowest bit of each byte in the highest byte.
+    (zero.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u16
+}
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests {
+    use std::{
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    /// Runs it on a thread of its own: one that waits for a lock for ever is noticed.
+    fn ends(look: impl FnOnce() + Send) {
+        thread::scope(|scope| {
+            let looking = scope.spawn(look);
+            let begun = Instant::now();
+            while !looking.is_finished() {
+                // The test would wait for the thread.
+                if begun.elapsed() > Duration::from_secs(60) {
+                    std::process::abort();
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_not_there_is_seen_without_a_lock() {
+        let set = Set::new();
+        let _locked = set.lock(None);
+        ends(|| assert!(set.find(7, "a").is_none() && !set.has(7, "a") && set.entries().is_empty()));
+    }
+
+    #[test]
+    fn readers_do_not_wait_for_each_other() {
+        let set = Set::new();
+        set.outline.set_tag(3, tag(7));
+        let _reading = read(&set.ways);
+        ends(|| assert!(set.find(7, "a").is_none() && !set.has(7, "a") && set.entries().is_empty()));
+    }
+
+    #[test]
+    fn zero_bytes_are_found_and_no_others() {
+        for seed in 0..1_000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let bytes: [u8; 8] = array::from_fn(|_| *random.choice(&[0, 0, 1, 0x7f, 0x80, 0xff]).unwrap());
+            let zero: Vec<usize> = (0..8).filter(|at| bytes[*at] == 0).collect();
+            let found = WaySet(zero_bytes(u64::from_le_bytes(bytes)));
+            assert_eq!(found.collect::<Vec<_>>(), zero, "{bytes:?}");
+        }
+    }
 }

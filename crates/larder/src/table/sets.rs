@@ -7,13 +7,12 @@
 use std::{
     array, iter,
     sync::{
-        Arc, OnceLock,
+        OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use super::set::Set;
-use crate::entry::Stored;
+use super::set::{Locked, Set, Weights};
 
 /// Segments of one size: the next eight are twice as large.
 const EQUAL_SEGMENTS: usize = 8;
@@ -23,7 +22,15 @@ const SEGMENTS: usize = EQUAL_SEGMENTS * 30;
 
 pub(super) struct Sets {
     count: AtomicUsize,
-    segments: [OnceLock<Box<[Set]>>; SEGMENTS],
+    /// Whether entries have weights of their own.
+    weighs: bool,
+    segments: [OnceLock<Segment>; SEGMENTS],
+}
+
+struct Segment {
+    sets: Box<[Set]>,
+    /// None, where all weights are one.
+    weights: Box<[Weights]>,
 }
 
 impl Sets {
@@ -34,8 +41,9 @@ impl Sets {
     /// So many that it is next to impossible for both sets of a hash to be full while the table is not; 12 KiB.
     pub(super) const FEW: usize = 64;
 
-    pub(super) fn new() -> Self {
-        let sets = Self { count: AtomicUsize::new(1), segments: array::from_fn(|_| OnceLock::new()) };
+    pub(super) fn new(weighs: bool) -> Self {
+        let segments = array::from_fn(|_| OnceLock::new());
+        let sets = Self { count: AtomicUsize::new(1), weighs, segments };
         sets.allocate(0);
         sets
     }
@@ -55,30 +63,41 @@ impl Sets {
     /// The set with this index.
     #[inline]
     pub(super) fn at(&self, index: usize) -> &Set {
+        let (segment, place) = self.locate(index);
+        &segment.sets[place]
+    }
+
+    /// The same, locked.
+    pub(super) fn lock(&self, index: usize) -> Locked<'_> {
+        let (segment, place) = self.locate(index);
+        segment.sets[place].lock(segment.weights.get(place))
+    }
+
+    #[inline]
+    fn locate(&self, index: usize) -> (&Segment, usize) {
         let (segment, place) = locate(index);
-        &self.segments[segment].get().expect("it was allocated before it was counted")[place]
+        (self.segments[segment].get().expect("it was allocated before it was counted"), place)
     }
 
     fn allocate(&self, index: usize) {
         let (segment, _) = locate(index);
         let size = 1 << (segment / EQUAL_SEGMENTS);
-        self.segments[segment].get_or_init(|| iter::repeat_with(Set::new).take(size).collect());
+        self.segments[segment].get_or_init(|| Segment {
+            sets: iter::repeat_with(Set::new).take(size).collect(),
+            weights: iter::repeat_with(Weights::default).take(if self.weighs { size } else { 0 }).collect(),
+        });
     }
 
-    /// Adds a set, with what belongs there. Called by one thread at a time. Gives what the other set had of that: it is
-    /// to be dropped under no lock, since it may be gone from the new one.
-    pub(super) fn split_next(&self) -> impl Iterator<Item = Arc<Stored>> + use<> {
+    /// Adds a set, and moves there what belongs there. Called by one thread at a time.
+    pub(super) fn split_next(&self) {
         let new = self.count();
         self.allocate(new);
         let stays = index(new as u64, new);
-        let mut split = self.at(stays).lock();
         // What one of its two picks still leads to is found where it is.
-        let copied = split.copy_to(self.at(new), |hash| {
-            [hash, second(hash)].iter().all(|picks| index(*picks, new + 1) != stays)
-        });
-        // Before anything goes from where it was: a reader who does not find it there looks at this again.
-        self.count.store(new + 1, Ordering::Release);
-        copied.into_iter().filter_map(|way| split.remove(way).0).collect::<Vec<_>>().into_iter()
+        let moves = |hash| [hash, second(hash)].iter().all(|picks| index(*picks, new + 1) != stays);
+        // A reader who does not find something where it was looks at the count again.
+        let publish = || self.count.store(new + 1, Ordering::Release);
+        self.lock(stays).split(&mut self.lock(new), moves, publish);
     }
 }
 
@@ -88,8 +107,9 @@ pub(super) fn second(hash: u64) -> u64 {
     hash.rotate_right(24)
 }
 
+/// Which set these bits pick, where there are `count`.
 #[inline]
-fn index(hash: u64, count: usize) -> usize {
+pub(super) fn index(hash: u64, count: usize) -> usize {
     let mask = usize::MAX >> count.leading_zeros();
     // Truncation is fine: the low bits are what is wanted.
     let index = hash as usize & mask;

@@ -65,7 +65,7 @@ impl World {
         let key = id.to_string();
         let found = table.get(hash(&key), &key);
         if let Some(found) = &found {
-            assert_eq!(found.as_ref().and_then(|entry| entry.value::<u64>()), Some(&id), "of another key");
+            assert_eq!(found.value::<u64>(), Some(&id), "of another key");
         } else {
             drop(self.keep(table, id, 1));
         }
@@ -80,8 +80,7 @@ fn table(capacity: u64) -> Table {
 }
 
 fn value(table: &Table, key: &str) -> Option<u64> {
-    let found = table.get(hash(key), key)?;
-    found.as_ref()?.value::<u64>().copied()
+    table.get(hash(key), key)?.value::<u64>().copied()
 }
 
 /// All that is in a table, which nothing else uses: no key twice, and each where it is looked for.
@@ -89,7 +88,7 @@ fn check(table: &Table) -> HashMap<Arc<str>, Arc<Stored>> {
     let count = table.sets.count();
     let mut all = HashMap::new();
     for index in 0..count {
-        for (_, entry) in table.sets.at(index).entries(|_| true) {
+        for (_, entry) in table.sets.at(index).entries() {
             let is_one_of_its_sets =
                 |picks: &u64| std::ptr::eq(table.sets.of(*picks, count), table.sets.at(index));
             assert!([entry.hash, second(entry.hash)].iter().any(is_one_of_its_sets), "in the wrong set");
@@ -143,7 +142,7 @@ fn keys_of_one_hash_are_told_apart() {
     }
     for n in 0..WAYS as u64 {
         let found = table.get(7, &n.to_string()).expect("they fit in one set");
-        assert_eq!(found.as_ref().and_then(|entry| entry.value::<u64>()), Some(&n));
+        assert_eq!(found.value::<u64>(), Some(&n));
     }
     // All hashes equal is the worst there is: two sets are all they have.
     for n in 0..1_000 {

@@ -49,7 +49,7 @@ pub(crate) async fn insert<V: LocalValue>(
     let wanted = wanted.within(cache);
     let group = wanted.of.group;
     let core = cache.core();
-    let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
+    let keys: SmallVec<[_; 1]> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
     let memory = cache.storage().memory().filter(|memory| memory.is_of(core));
     let new = values.iter().map(|&(key, value)| {
         let at = (key.into(), core.lookup(key).hash);
@@ -112,7 +112,7 @@ fn replace(
     memory: Option<&MemoryTier>,
     keys: &[ScopeHash],
     (mut all, group): (SmallVec<[New; 1]>, Group),
-) -> (Vec<Entry>, bool) {
+) -> (SmallVec<[Entry; 1]>, bool) {
     core.replace(keys, |replacement| {
         for new in &mut all {
             new.stands = new.entry.0.stands(core.epochs()) || mutant::is(Rule::InsertWithoutCheck);
