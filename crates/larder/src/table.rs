@@ -116,7 +116,7 @@ impl Table {
 
     /// The entry under a key, marked as used.
     #[inline]
-    pub(crate) fn get(&self, hash: u64, key: &str) -> Option<Guard<Option<Arc<Stored>>>> {
+    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<Guard<Option<Arc<Stored>>>> {
         loop {
             let count = self.sets.count();
             let set = self.sets.of(hash, count);
@@ -136,7 +136,7 @@ impl Table {
 
     /// The same in the second set of a hash, where there are `count`.
     #[inline(never)]
-    fn get_second(&self, hash: u64, key: &str, count: usize) -> Option<Guard<Option<Arc<Stored>>>> {
+    fn get_second(&self, hash: u64, key: &[u8], count: usize) -> Option<Guard<Option<Arc<Stored>>>> {
         let set = self.sets.of(second(hash), count);
         let (way, found) = set.find(hash, key)?;
         self.mark_used(set, way);
@@ -156,7 +156,7 @@ impl Table {
         let count = self.sets.count();
         [hash, second(hash)].into_iter().find_map(|picks| {
             let set = self.sets.of(picks, count);
-            set.find(hash, key).map(|(way, found)| (set, way, found))
+            set.find(hash, key.as_bytes()).map(|(way, found)| (set, way, found))
         })
     }
 
@@ -220,7 +220,7 @@ impl Table {
     /// The same in the set that these bits pick.
     fn replace_in(&self, picks: u64, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) -> bool {
         let mut set = self.lock(picks);
-        let Some((way, found)) = set.find(stored.hash, &stored.key) else { return false };
+        let Some((way, found)) = set.find(stored.hash, stored.key.as_bytes()) else { return false };
         if !gives_way(&found, stored) {
             return true;
         }
@@ -259,7 +259,7 @@ impl Table {
     ) -> bool {
         loop {
             let mut set = self.lock(picks);
-            if let Some((way, found)) = set.find(stored.hash, &stored.key) {
+            if let Some((way, found)) = set.find(stored.hash, stored.key.as_bytes()) {
                 if !gives_way(&found, stored) {
                     self.usage.weight.fetch_sub(weight.into(), Ordering::Relaxed);
                     return true;

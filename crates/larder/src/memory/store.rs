@@ -43,7 +43,7 @@ pub(super) trait EntryStore: Send + Sync {
 
 impl EntryStore for Table {
     fn get(&self, at: Lookup<'_>) -> Option<Entry> {
-        Guard::into_inner(Self::get(self, at.hash, at.key)?).map(Entry)
+        Guard::into_inner(Self::get(self, at.hash, at.key.as_bytes())?).map(Entry)
     }
 
     fn make_room(&self, core: &Core, at: Lookup<'_>, weight: u32) {

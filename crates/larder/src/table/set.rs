@@ -67,7 +67,7 @@ impl Set {
 
     /// The way of a key, and its entry.
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &str) -> Option<(usize, Guard<Option<Arc<Stored>>>)> {
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<(usize, Guard<Option<Arc<Stored>>>)> {
         let tag = u64::from(tag(hash)) * EACH_BYTE;
         for (eight, tags) in self.tags.iter().enumerate() {
             // Acquire: that a tag is gone says that the entry's new set was made known.
@@ -75,7 +75,7 @@ impl Set {
             while matching != 0 {
                 let way = eight * 8 + (matching.trailing_zeros() / 8) as usize;
                 let entry = self.ways[way % WAYS].load();
-                if entry.as_ref().is_some_and(|entry| entry.hash == hash && *entry.key == *key) {
+                if entry.as_ref().is_some_and(|entry| entry.is_under(key, hash)) {
                     return Some((way, entry));
                 }
                 matching &= matching - 1;
@@ -177,7 +177,7 @@ impl Deref for Locked<'_> {
 
 impl Locked<'_> {
     pub(super) fn way_of(&self, hash: u64, key: &str) -> Option<usize> {
-        Some(self.find(hash, key)?.0)
+        Some(self.find(hash, key.as_bytes())?.0)
     }
 
     pub(super) fn free_way(&self) -> Option<usize> {
