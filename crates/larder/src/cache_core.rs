@@ -190,9 +190,15 @@ impl Core {
     /// Where this cache looks for a key.
     #[inline]
     pub(crate) fn lookup<'k>(&self, key: &'k str) -> Lookup<'k> {
+        Lookup { key, hash: self.hash(key.as_bytes()) }
+    }
+
+    /// The hash of a key with this text.
+    #[inline]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         let mut hasher = self.0.hasher.build_hasher();
-        hasher.write(key.as_bytes());
-        Lookup { key, hash: hasher.finish() }
+        hasher.write(key);
+        hasher.finish()
     }
 
     /// Applies the replacement of keys: see [`Epochs::replace`].

@@ -27,6 +27,7 @@ use crate::{
     clock::Moment,
     drop_later,
     epoch::{Announcement, ReadVersion, Replacement, ValidAt},
+    key::text::same,
     outcome::{Outcome, Source, Tier},
     policy::Policy,
     scope::{self, ScopeHash, ScopeSet},
@@ -179,6 +180,12 @@ impl Stored {
     pub(crate) fn value<V: 'static>(&self) -> Option<&V> {
         let value: &dyn Any = &*self.value;
         value.downcast_ref()
+    }
+
+    /// Whether it lies under the key with this text, which has this hash in its cache.
+    #[inline]
+    pub(crate) fn is_under(&self, key: &[u8], hash: u64) -> bool {
+        self.hash == hash && same(self.key.as_bytes(), key)
     }
 
     /// Whether another entry may take its place under the same key: not one that began before it did. That one is older

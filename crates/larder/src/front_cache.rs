@@ -4,6 +4,9 @@
 //! what is kept, and is told of some of the hits so that its frequencies stay true. What lies here is judged when it is
 //! read, like any other entry, so an entry may lie here too long without harm.
 //!
+//! An entry that is hit in the table comes here at once if its place is free, and one time in eight if another one has it: so
+//! of those that share a place, it is mostly the one that is asked for most that has it.
+//!
 //! As long as the store has evicted nothing, it does not matter what it knows of the hits, and most of what is kept may
 //! lie here. From the first eviction on that matters, and only the hottest entries do ([`FrontCache::narrow`]).
 

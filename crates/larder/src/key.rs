@@ -3,6 +3,8 @@
 mod digest;
 pub(crate) mod encoding;
 mod hidden;
+mod integer;
+pub(crate) mod text;
 mod unusable;
 
 use std::{
@@ -10,7 +12,7 @@ use std::{
     fmt::{self, Write as _},
 };
 
-use arrayvec::ArrayString;
+use arrayvec::ArrayVec;
 use serde::Serialize;
 
 use crate::error::Kind;
@@ -38,8 +40,13 @@ pub(crate) fn check(key: &str) -> crate::error::Result<()> {
 /// A key that is being built: on the stack while it is short.
 #[derive(Debug, Clone, Default)]
 pub struct Key {
-    short: ArrayString<ON_STACK>,
-    long: Option<String>,
+    /// Its text as bytes; full to the end, with whatever, once it is long.
+    short: ArrayVec<u8, ON_STACK>,
+    #[expect(
+        clippy::box_collection,
+        reason = "a hit looks at whether there is one: a word that is not zero"
+    )]
+    long: Option<Box<String>>,
     failed: bool,
 }
 
@@ -47,14 +54,17 @@ impl Key {
     /// Appends text as it stands.
     #[inline]
     pub fn literal(&mut self, text: &str) {
-        if self.long.is_some() || self.short.try_push_str(text).is_err() {
+        if self.short.try_extend_from_slice(text.as_bytes()).is_err() {
             self.spill(text);
         }
     }
 
     #[cold]
     fn spill(&mut self, text: &str) {
-        self.long.get_or_insert_with(|| self.short.as_str().to_owned()).push_str(text);
+        let mut long = self.long.take().unwrap_or_else(|| Box::new(self.as_str().to_owned()));
+        long.push_str(text);
+        self.long = Some(long);
+        self.short.extend([0; ON_STACK].into_iter().take(self.short.remaining_capacity()));
     }
 
     /// Appends a value's text, escaped: `:`, `*`, `%` and control characters become `%` and two
@@ -98,8 +108,22 @@ impl Key {
 
     /// Appends an integer.
     #[inline]
-    pub fn integer(&mut self, value: impl itoa::Integer) {
-        self.literal(itoa::Buffer::new().format(value));
+    pub fn integer(&mut self, value: impl itoa::Integer + TryInto<u32>) {
+        if !value.try_into().is_ok_and(|number| self.small_integer(number)) {
+            self.literal(itoa::Buffer::new().format(value));
+        }
+    }
+
+    /// The same in one store, if the number is small and there is room for one that is not; else nothing.
+    #[inline]
+    fn small_integer(&mut self, number: u32) -> bool {
+        let Some((digits, count)) = integer::digits(number) else { return false };
+        let end = self.short.len() + count;
+        let is_written = self.short.try_extend_from_slice(&digits).is_ok();
+        if is_written {
+            self.short.truncate(end);
+        }
+        is_written
     }
 
     /// Appends what `Display` writes, escaped.
@@ -170,16 +194,24 @@ impl Key {
         }
     }
 
-    /// The key's text so far.
+    /// The bytes of the key's text so far.
     #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.long.as_ref().map_or(&self.short, |long| long.as_bytes())
+    }
+
+    /// The key's text so far. What needs no more than its bytes is cheaper with those.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.long.as_deref().unwrap_or(&self.short)
+        match &self.long {
+            Some(long) => long,
+            None => std::str::from_utf8(&self.short).expect("it is made of whole texts"),
+        }
     }
 
     /// The key's text.
     pub(crate) fn into_string(self) -> String {
-        self.long.unwrap_or_else(|| self.short.as_str().to_owned())
+        self.as_str().to_owned()
     }
 
     /// Whether a value had no text: the key is not that of any entry.

@@ -117,7 +117,7 @@ impl Table {
 
     /// The entry under a key, marked as used.
     #[inline]
-    pub(crate) fn get(&self, hash: u64, key: &str) -> Option<Arc<Stored>> {
+    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<Arc<Stored>> {
         loop {
             let count = self.sets.count();
             let set = self.sets.of(hash, count);
@@ -137,7 +137,7 @@ impl Table {
 
     /// The same in the second set of a hash, where there are `count`.
     #[inline(never)]
-    fn get_second(&self, hash: u64, key: &str, count: usize) -> Option<Arc<Stored>> {
+    fn get_second(&self, hash: u64, key: &[u8], count: usize) -> Option<Arc<Stored>> {
         let set = self.sets.of(second(hash), count);
         let (way, found) = set.find(hash, key)?;
         self.mark_used(&set.outline, way);
@@ -157,7 +157,7 @@ impl Table {
         let count = self.sets.count();
         [hash, second(hash)].into_iter().find_map(|picks| {
             let set = self.sets.of(picks, count);
-            set.find(hash, key).map(|(way, found)| (set, way, found))
+            set.find(hash, key.as_bytes()).map(|(way, found)| (set, way, found))
         })
     }
 
@@ -181,7 +181,7 @@ impl Table {
     /// Whether anything lies under a key.
     pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
         let count = self.sets.count();
-        [hash, second(hash)].into_iter().any(|picks| self.sets.of(picks, count).has(hash, key))
+        [hash, second(hash)].into_iter().any(|picks| self.sets.of(picks, count).has(hash, key.as_bytes()))
     }
 
     /// Puts an entry in the place of what is under its key, or in a place of its own, unless it is heavier than all that
@@ -222,7 +222,7 @@ impl Table {
     /// The same in the set that these bits pick.
     fn replace_in(&self, picks: u64, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) -> bool {
         let mut set = self.lock(picks);
-        let Some((way, found)) = set.find(stored.hash, &stored.key) else { return false };
+        let Some((way, found)) = set.find(stored.hash, stored.key.as_bytes()) else { return false };
         if !found.gives_way_to(stored) {
             return true;
         }
@@ -261,7 +261,7 @@ impl Table {
     ) -> bool {
         loop {
             let mut set = self.lock(picks);
-            if let Some((way, found)) = set.find(stored.hash, &stored.key) {
+            if let Some((way, found)) = set.find(stored.hash, stored.key.as_bytes()) {
                 if !found.gives_way_to(stored) {
                     self.usage.weight.fetch_sub(weight.into(), Ordering::Relaxed);
                     return true;
@@ -316,7 +316,7 @@ impl Table {
             let count = self.sets.count();
             for picks in [hash, second(hash)] {
                 // What is not there is seen without a lock.
-                if !self.sets.of(picks, count).has(hash, key) {
+                if !self.sets.of(picks, count).has(hash, key.as_bytes()) {
                     continue;
                 }
                 let mut set = self.lock(picks);

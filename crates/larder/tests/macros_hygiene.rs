@@ -146,7 +146,7 @@ async fn arguments_are_not_taken_for_what_companions_hand_on() {
 mod renamed {
     /// As if `larder = { package = "larder" }` had another name in `Cargo.toml`.
     mod store {
-        pub(crate) use ::larder::{Invalidating, named, private};
+        pub(crate) use ::larder::{Invalidating, Outcome, named, private};
     }
 
     // What is not renamed is not there.

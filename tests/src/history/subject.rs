@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder::{
-    Cache, CacheExt, Deferred, Epoch, Invalidation, MemoryCache, OutOfTouch, Policy, RedisCache, Scope, TieredCache,
+    Cache, CacheExt, Deferred, Epoch, Invalidation, MemoryCache, OutOfTouch, Policy, RedisCache, Scope,
+    TieredCache,
 };
 
 use super::clock::{self, Moment};

@@ -84,6 +84,12 @@ impl Site {
         Self { of_self_alone: true, ..self }
     }
 
+    /// A copy for a call that is seldom made: if that were given this very one, each hit would write it to memory.
+    #[inline]
+    pub(crate) fn copied(self) -> Self {
+        Self { ..self }
+    }
+
     /// For values of this type, in the cache with this number. Zero stands for no prefix.
     #[inline]
     pub(super) fn admission(self, value: TypeId, number: u64, prefix: u64) -> Admission {

@@ -36,6 +36,31 @@ fn display_is_escaped_and_integers_are_not_changed() {
     assert_eq!(key.as_str(), "-7:1%3A2");
 }
 
+/// Wherever it stands, and however long what is before it is: on the stack, beyond, and where the one begins.
+#[test]
+fn an_integer_has_the_text_of_display() {
+    fn written(before: &str, write: impl Fn(&mut Key)) -> String {
+        let mut key = Key::default();
+        key.literal(before);
+        write(&mut key);
+        key.literal(":");
+        assert_eq!(key.as_bytes(), key.as_str().as_bytes());
+        key.into_string()
+    }
+    for length in 0..2 * ON_STACK {
+        let before = &*"k".repeat(length);
+        for number in [0, 7, 10, 99, 8_765, 99_999_999, 100_000_000, u64::from(u32::MAX) + 1, u64::MAX] {
+            let expected = format!("{before}{number}:");
+            assert_eq!(written(before, |key| key.integer(number)), expected);
+            assert_eq!(written(before, |key| key.integer(u128::from(number))), expected);
+        }
+        for number in [i64::MIN, -7, 7, i64::MAX] {
+            assert_eq!(written(before, |key| key.integer(number)), format!("{before}{number}:"));
+        }
+        assert_eq!(written(before, |key| key.integer(-128_i8)), format!("{before}-128:"));
+    }
+}
+
 /// Bytes that are no Unicode are told apart, and from every text.
 #[cfg(unix)]
 #[test]

@@ -41,7 +41,7 @@ pub(super) trait EntryStore: Send + Sync {
 
 impl EntryStore for Table {
     fn get(&self, at: Lookup<'_>) -> Option<Entry> {
-        Self::get(self, at.hash, at.key).map(Entry)
+        Self::get(self, at.hash, at.key.as_bytes()).map(Entry)
     }
 
     fn make_room(&self, core: &Core, at: Lookup<'_>, weight: u32) {

@@ -47,10 +47,10 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         }
         build(&mut key);
         let core = cache.core();
-        let admitted = core.has_admitted::<V>(prefix, site) || core.admit::<V>(prefix, site);
+        let admitted = core.has_admitted::<V>(prefix, site) || core.admit::<V>(prefix, site.copied());
         if how == How::Plain && admitted && !key.failed() {
             // The only call of it here, so that it is no call at all.
-            return read_through::look(cache, key.as_str())
+            return read_through::look(cache, &key)
                 .map_err(|missed| Self::after(cache, &key, false, Some(missed), function));
         }
         Self::begin_otherwise(cache, &key, (how, admitted), function)

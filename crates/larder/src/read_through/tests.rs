@@ -1,6 +1,6 @@
 //! Nothing is left under way when no caller computes or waits any more.
 
-use std::{collections::HashMap, convert::Infallible, future::pending, time::Duration};
+use std::{borrow::Cow, collections::HashMap, convert::Infallible, future::pending, time::Duration};
 
 use tokio::task::{JoinSet, yield_now};
 
@@ -152,7 +152,7 @@ async fn what_was_read_since_the_lookup_is_not_read_again() {
     let (writes, reads) = (writes.await.unwrap(), reads.await.unwrap());
     writes.insert("key", &1_u32, policy()).await.unwrap();
 
-    let missed = look::<u32>(&reads, "key").expect_err("memory is empty");
+    let missed = look::<u32>(&reads, &Cow::from("key")).expect_err("memory is empty");
     assert_eq!(reads.get::<u32>("key").await.unwrap(), Some(1));
     let gets = || server.info("commandstats", "cmdstat_get").expect("the server counts its calls");
     let before = gets();

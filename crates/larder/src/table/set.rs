@@ -87,7 +87,7 @@ impl Set {
 
     /// The way of a key, and its entry. What is not there is seen without a lock.
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &str) -> Option<(usize, Arc<Stored>)> {
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<(usize, Arc<Stored>)> {
         let likely = self.outline.tagged(tag(hash));
         if likely == WaySet::NONE {
             return None;
@@ -99,7 +99,7 @@ impl Set {
 
     /// Whether there is an entry under a key.
     #[inline]
-    pub(super) fn has(&self, hash: u64, key: &str) -> bool {
+    pub(super) fn has(&self, hash: u64, key: &[u8]) -> bool {
         let likely = self.outline.tagged(tag(hash));
         likely != WaySet::NONE && read(&self.ways).find(likely, hash, key).is_some()
     }
@@ -199,10 +199,10 @@ impl Outline {
 impl Ways {
     /// The one of these ways that has this key, and its entry.
     #[inline]
-    fn find(&self, mut likely: WaySet, hash: u64, key: &str) -> Option<(usize, &Arc<Stored>)> {
+    fn find(&self, mut likely: WaySet, hash: u64, key: &[u8]) -> Option<(usize, &Arc<Stored>)> {
         likely.find_map(|way| {
             let entry = self.entries[way % WAYS].as_ref()?;
-            (entry.hash == hash && *entry.key == *key).then_some((way, entry))
+            entry.is_under(key, hash).then_some((way, entry))
         })
     }
 }
@@ -216,12 +216,12 @@ pub(super) struct Locked<'s> {
 
 impl Locked<'_> {
     /// The way of a key, and its entry.
-    pub(super) fn find(&self, hash: u64, key: &str) -> Option<(usize, &Arc<Stored>)> {
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<(usize, &Arc<Stored>)> {
         self.ways.find(self.outline.tagged(tag(hash)), hash, key)
     }
 
     pub(super) fn way_of(&self, hash: u64, key: &str) -> Option<usize> {
-        Some(self.find(hash, key)?.0)
+        Some(self.find(hash, key.as_bytes())?.0)
     }
 
     pub(super) fn free_way(&self) -> Option<usize> {

@@ -63,7 +63,7 @@ impl World {
     /// A read through the cache: whether it was a hit.
     fn read(&self, table: &Table, id: u64) -> bool {
         let key = id.to_string();
-        let found = table.get(hash(&key), &key);
+        let found = table.get(hash(&key), key.as_bytes());
         if let Some(found) = &found {
             assert_eq!(found.value::<u64>(), Some(&id), "of another key");
         } else {
@@ -80,7 +80,7 @@ fn table(capacity: u64) -> Table {
 }
 
 fn value(table: &Table, key: &str) -> Option<u64> {
-    table.get(hash(key), key)?.value::<u64>().copied()
+    table.get(hash(key), key.as_bytes())?.value::<u64>().copied()
 }
 
 /// All that is in a table, which nothing else uses: no key twice, and each where it is looked for.
@@ -141,13 +141,13 @@ fn keys_of_one_hash_are_told_apart() {
         drop(table.insert(&world.entry_at(7, &n.to_string(), n, LONG), 1));
     }
     for n in 0..WAYS as u64 {
-        let found = table.get(7, &n.to_string()).expect("they fit in one set");
+        let found = table.get(7, n.to_string().as_bytes()).expect("they fit in one set");
         assert_eq!(found.value::<u64>(), Some(&n));
     }
     // All hashes equal is the worst there is: two sets are all they have.
     for n in 0..1_000 {
         drop(table.insert(&world.entry_at(7, &n.to_string(), n, LONG), 1));
-        assert!(table.get(7, &n.to_string()).is_some());
+        assert!(table.get(7, n.to_string().as_bytes()).is_some());
     }
     assert_eq!(check(&table).len(), 2 * WAYS);
 }

@@ -107,7 +107,13 @@ impl Life {
     }
 
     /// Takes down a change, and what becomes of it.
-    pub(super) async fn follow(&self, called: Moment, coming: Coming, scopes: Vec<usize>, random: &mut fastrand::Rng) {
+    pub(super) async fn follow(
+        &self,
+        called: Moment,
+        coming: Coming,
+        scopes: Vec<usize>,
+        random: &mut fastrand::Rng,
+    ) {
         let returned = clock::now();
         let mut change =
             Change { called, returned, resolved: None, outcome: Outcome::Unknown, makes: None, scopes };
