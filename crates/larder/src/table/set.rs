@@ -356,7 +356,7 @@ mod tests {
     fn what_is_not_there_is_seen_without_a_lock() {
         let set = Set::new();
         let _locked = set.lock(None);
-        ends(|| assert!(set.find(7, "a").is_none() && !set.has(7, "a") && set.entries().is_empty()));
+        ends(|| assert!(set.find(7, b"a").is_none() && !set.has(7, b"a") && set.entries().is_empty()));
     }
 
     #[test]
@@ -364,7 +364,7 @@ mod tests {
         let set = Set::new();
         set.outline.set_tag(3, tag(7));
         let _reading = read(&set.ways);
-        ends(|| assert!(set.find(7, "a").is_none() && !set.has(7, "a") && set.entries().is_empty()));
+        ends(|| assert!(set.find(7, b"a").is_none() && !set.has(7, b"a") && set.entries().is_empty()));
     }
 
     #[test]
