@@ -5,7 +5,11 @@ use std::{cmp::Reverse, collections::HashMap};
 use larder::internal::inspect::{Beat, Counts, Inspector};
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, table::Align, units};
+use crate::{
+    failure::Failure,
+    table::{Align, Rows},
+    units,
+};
 
 /// For how long no invalidation of a process was delivered, while some wait, before that is a trouble.
 const STALLED_MS: u64 = 5_000;
@@ -202,13 +206,6 @@ impl Function {
             namespace => format!("{name} in {namespace}"),
         }
     }
-}
-
-/// A table: the first row is the head.
-#[derive(Debug)]
-pub(crate) struct Rows {
-    pub(crate) columns: Vec<Align>,
-    pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// What people call a process.

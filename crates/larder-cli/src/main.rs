@@ -19,6 +19,7 @@ mod secrets;
 #[path = "no_secrets.rs"]
 mod secrets;
 mod table;
+mod terminal;
 mod units;
 
 use std::process::ExitCode;

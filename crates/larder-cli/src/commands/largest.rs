@@ -12,8 +12,8 @@ use crate::{
     failure::{Answer, Failure},
     output::Output,
     scan::{State, Walk},
-    table::{Align, aligned},
-    units,
+    table::{Align, Rows, aligned},
+    terminal, units,
 };
 
 pub(crate) async fn run(inspector: &Inspector, n: usize, output: &mut Output) -> Result<Answer, Failure> {
@@ -63,7 +63,9 @@ pub(crate) async fn run(inspector: &Inspector, n: usize, output: &mut Output) ->
     }
     if !output.json {
         use Align::{Left, Right};
-        output.text(&aligned(&[Right, Right, Right, Left, Left, Left, Left], &rows))?;
+        let table = Rows { columns: vec![Right, Right, Right, Left, Left, Left, Left], rows };
+        let table = table.fitting(terminal::columns(), &["COMPRESS", "CODEC", "TTL", "VALUE", "STATE"]);
+        output.text(&aligned(&table.columns, &table.rows))?;
     }
     Ok(Answer::Yes)
 }

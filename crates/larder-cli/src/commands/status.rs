@@ -10,15 +10,21 @@ use serde::Serialize;
 
 use crate::{
     failure::{Answer, Failure},
-    fleet::{Fleet, Rows},
+    fleet::Fleet,
     output::Output,
     scan::PAGE,
-    table::{Align, aligned},
-    units,
+    table::{Align, Rows, aligned, first_fitting},
+    terminal, units,
 };
 
 /// For how long keys are counted before their number is estimated: an answer is due within a second.
 const PATIENCE: Duration = Duration::from_millis(400);
+
+/// What is left out of the servers where a terminal is narrow, the first one first: `--json` has all.
+const SERVER_COLUMNS: [&str; 8] = ["EVICTED", "CLIENTS", "UP", "VERSION", "FOUND", "POLICY", "KEYS", "LIMIT"];
+
+/// And of the processes.
+pub(crate) const PROCESS_COLUMNS: [&str; 5] = ["PROCESS", "UP", "ENTRIES", "COMPUTED/S", "FOUND"];
 
 /// What one server says of itself.
 #[derive(Debug, Serialize)]
@@ -178,7 +184,7 @@ pub(crate) async fn run(inspector: &Inspector, output: &mut Output) -> Result<An
     } else {
         people(inspector, &servers, &counted, extent, output)?;
         if !fleet.0.is_empty() {
-            let Rows { columns, rows } = fleet.process_rows();
+            let Rows { columns, rows } = fleet.process_rows().fitting(terminal::columns(), &PROCESS_COLUMNS);
             output.line("")?;
             output.text(&aligned(&columns, &rows))?;
         }
@@ -217,7 +223,7 @@ fn people(
     extent: Option<LogExtent>,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let Rows { columns, rows } = server_rows(servers);
+    let Rows { columns, rows } = server_rows(servers).fitting(terminal::columns(), &SERVER_COLUMNS);
     output.text(&aligned(&columns, &rows))?;
     output.line("")?;
     let about = if counted.estimated { "about " } else { "" };
@@ -236,18 +242,23 @@ fn people(
     if counted.estimated {
         output.line(format!("  estimated from {} keys", units::count(counted.looked_at)))?;
     }
-    output.line(log_line(extent))
+    output.line(log_line(extent, terminal::columns()))
 }
 
-/// What there is of the log.
-pub(crate) fn log_line(extent: Option<LogExtent>) -> String {
-    match extent {
-        None => "log:  none: no process has used this prefix so far, or it was lost".to_owned(),
-        Some(LogExtent { first, last, records, .. }) => {
-            let first = first.map_or_else(|| "-".to_owned(), |first| first.to_string());
-            format!("log:  {}, {first} to {last}", units::so_many(records, ["record", "records"]))
-        }
-    }
+/// What there is of the log, in so many columns if that can be.
+pub(crate) fn log_line(extent: Option<LogExtent>, room: usize) -> String {
+    let Some(LogExtent { first, last, records, .. }) = extent else {
+        let none = "log:  none: no process has used this prefix so far, or it was lost";
+        return first_fitting([none, "log:  none, or it was lost"].map(str::to_owned), room);
+    };
+    let first = first.map_or_else(|| "-".to_owned(), |first| first.to_string());
+    let records = units::so_many(records, ["record", "records"]);
+    let ways = [
+        format!("log:  {records}, {first} to {last}"),
+        format!("log:  {records}, to {last}"),
+        format!("log:  to {last}"),
+    ];
+    first_fitting(ways, room)
 }
 
 pub(crate) fn percent(part: u64, whole: u64) -> String {

@@ -63,11 +63,11 @@ async fn once(inspector: &Inspector, output: &mut Output) -> Result<Answer, Fail
     }
     let servers = server_rows(&picture.servers);
     output.text(&aligned(&servers.columns, &servers.rows))?;
-    output.line(log_line(picture.log))?;
+    output.line(log_line(picture.log, usize::MAX))?;
     output.line("")?;
-    output.line(picture.sum())?;
+    output.line(picture.sum(usize::MAX))?;
     if picture.fleet.0.is_empty() {
-        output.line(screen::NO_PROCESS)?;
+        output.line(screen::NO_PROCESS[0])?;
     }
     let tables = [picture.fleet.process_rows(), picture.fleet.function_rows(usize::MAX), sizes.rows(20)];
     for table in tables.into_iter().filter(|table| table.rows.len() > 1) {

@@ -6,6 +6,7 @@ use crate::{
     commands::status::Server,
     failure::Failure,
     fleet::{Fleet, ratio},
+    table::first_fitting,
     units,
 };
 
@@ -27,17 +28,21 @@ impl Picture {
         Ok(Self { prefix: inspector.prefix().to_owned(), servers, log, fleet })
     }
 
-    /// One line of what is done in all processes.
-    pub(super) fn sum(&self) -> String {
+    /// One line of what is done in all processes, with what tells most where there is little room.
+    pub(super) fn sum(&self, room: usize) -> String {
         let rates = self.fleet.rates();
-        format!(
-            "{}   {} reads/s   {} found   {} computed/s   {} failed/s   {} evicted/s",
-            units::so_many(self.fleet.0.len() as u64, ["process", "processes"]),
-            units::rate(rates.reads),
-            ratio(rates.hit_ratio()),
-            units::rate(rates.computed),
-            units::rate(rates.failed),
-            units::rate(rates.evicted),
-        )
+        let processes = units::so_many(self.fleet.0.len() as u64, ["process", "processes"]);
+        let found = format!("{} reads/s   {} found", units::rate(rates.reads), ratio(rates.hit_ratio()));
+        let computed = format!("{} computed/s", units::rate(rates.computed));
+        let failed = format!("{} failed/s", units::rate(rates.failed));
+        let evicted = format!("{} evicted/s", units::rate(rates.evicted));
+        let ways = [
+            format!("{processes}   {found}   {computed}   {failed}   {evicted}"),
+            format!("{processes}   {found}   {computed}   {failed}"),
+            format!("{processes}   {found}   {failed}"),
+            format!("{found}   {failed}"),
+            found,
+        ];
+        first_fitting(ways, room)
     }
 }

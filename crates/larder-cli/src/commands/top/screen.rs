@@ -5,21 +5,36 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Color, Modifier, Style},
     text::{Line, Span, Text},
-    widgets::{Block, Gauge, Paragraph},
+    widgets::{Block, Gauge, Paragraph, Wrap},
 };
 
 use unicode_width::UnicodeWidthStr;
 
 use super::{picture::Picture, sizes::Sizes};
-use crate::{commands::status::log_line, fleet::Rows, table, units};
+use crate::{
+    commands::status::log_line,
+    table::{self, Rows, first_fitting},
+    units,
+};
 
 /// Where no process says anything of itself.
-pub(super) const NO_PROCESS: &str = "no process publishes a heartbeat: call `larder::heartbeat` in the program to see rates, functions and lag";
+pub(super) const NO_PROCESS: [&str; 3] = [
+    "no process publishes a heartbeat: call `larder::heartbeat` in the program to see rates, functions and lag",
+    "no process publishes a heartbeat: call `larder::heartbeat`",
+    "no heartbeats: call `larder::heartbeat`",
+];
 
 /// A memory that is fuller than this is a warning.
 const FULL: f64 = 0.8;
 
 pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture, sizes: &Sizes<'_>, trouble: Option<&str>) {
+    let namespaces = match sizes.note() {
+        None => "largest namespaces".to_owned(),
+        Some(note) => {
+            let ways = [format!("largest namespaces {note}"), "largest namespaces so far".to_owned()];
+            first_fitting(ways, usize::from(frame.area().width.saturating_sub(4)))
+        }
+    };
     draw_tables(
         frame,
         picture,
@@ -27,7 +42,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture, sizes: &Sizes<'_>, 
         [
             ("processes", picture.fleet.process_rows()),
             ("functions", picture.fleet.function_rows(usize::MAX)),
-            ("largest namespaces", sizes.rows(usize::MAX)),
+            (&namespaces, sizes.rows(usize::MAX)),
         ],
     );
 }
@@ -35,24 +50,31 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture, sizes: &Sizes<'_>, 
 fn draw_tables(frame: &mut Frame<'_>, picture: &Picture, trouble: Option<&str>, tables: [(&str, Rows); 3]) {
     let servers = u16::try_from(picture.servers.len()).unwrap_or(u16::MAX).min(6);
     let processes = u16::try_from(tables[0].1.rows.len()).unwrap_or(u16::MAX).min(8);
+    let room = usize::from(frame.area().width);
+    let foot = match trouble {
+        Some(trouble) => Line::styled(trouble.replace('\n', " "), Style::new().fg(Color::Red)),
+        None => Line::styled("q ends it", Style::new().add_modifier(Modifier::DIM)),
+    };
+    let foot_lines = u16::try_from(foot.width().div_ceil(room.max(1)) + usize::from(foot.width() > room));
+    let foot_lines = foot_lines.unwrap_or(u16::MAX).min(4);
     let rows = Layout::vertical([
         Constraint::Length(3),
         Constraint::Length(servers),
         Constraint::Length(processes + 2),
         Constraint::Fill(2),
         Constraint::Fill(1),
-        Constraint::Length(1),
+        Constraint::Length(foot_lines),
     ]);
-    let [head, memory, first, second, third, foot] = rows.areas(frame.area());
+    let [head, memory, first, second, third, end] = rows.areas(frame.area());
     let sum = match picture.fleet.0.is_empty() {
-        true => NO_PROCESS.to_owned(),
-        false => picture.sum(),
+        true => first_fitting(NO_PROCESS.map(str::to_owned), room),
+        false => picture.sum(room),
     };
     let title = Style::new().add_modifier(Modifier::BOLD);
     let lines = vec![
         Line::styled(format!("larder top   {}", picture.prefix), title),
         Line::from(sum),
-        Line::from(log_line(picture.log)),
+        Line::from(log_line(picture.log, room)),
     ];
     frame.render_widget(Paragraph::new(lines), head);
     draw_memory(frame, picture, memory);
@@ -61,26 +83,25 @@ fn draw_tables(frame: &mut Frame<'_>, picture: &Picture, trouble: Option<&str>, 
         let fitting = fitting(table, usize::from(area.width.saturating_sub(2)));
         frame.render_widget(Paragraph::new(text(&fitting, title)).block(block), area);
     }
-    let foot_line = match trouble {
-        Some(trouble) => Line::styled(trouble.replace('\n', " "), Style::new().fg(Color::Red)),
-        None => Line::styled("q ends it", Style::new().add_modifier(Modifier::DIM)),
-    };
-    frame.render_widget(Paragraph::new(foot_line), foot);
+    frame.render_widget(Paragraph::new(foot).wrap(Wrap { trim: true }), end);
 }
 
 /// The memory of each server, against its limit.
 fn draw_memory(frame: &mut Frame<'_>, picture: &Picture, area: Rect) {
     let lines = Layout::vertical(vec![Constraint::Length(1); usize::from(area.height)]).split(area);
     for (server, area) in picture.servers.iter().zip(lines.iter()) {
-        let used = units::bytes(server.used_memory);
+        let (name, used) = (&server.name, units::bytes(server.used_memory));
+        let room = usize::from(area.width);
         if server.maxmemory == 0 {
-            frame.render_widget(Paragraph::new(format!("{}  {used}, no limit", server.name)), *area);
+            let ways = [format!("{name}  {used}, no limit"), format!("{name}  {used}"), used];
+            frame.render_widget(Paragraph::new(first_fitting(ways, room)), *area);
             continue;
         }
         let share = (server.used_memory as f64 / server.maxmemory as f64).min(1.0);
         let colour = if share > FULL { Color::Red } else { Color::Green };
-        let label =
-            format!("{}  {used} of {}  {}", server.name, units::bytes(server.maxmemory), server.policy);
+        let of = format!("{used} of {}", units::bytes(server.maxmemory));
+        let ways = [format!("{name}  {of}  {}", server.policy), format!("{name}  {of}"), of];
+        let label = first_fitting(ways, room);
         let gauge =
             Gauge::default().ratio(share).gauge_style(Style::new().fg(colour)).label(Span::raw(label));
         frame.render_widget(gauge, *area);
@@ -92,30 +113,17 @@ const EXPENDABLE: [&str; 7] = ["PROCESS", "EVER", "NOT STORED/S", "UP", "P99", "
 
 /// As much of a table as there is room for. Of a name that is too long, its end tells most: `…::users::user`.
 fn fitting(table: &Rows, room: usize) -> Rows {
-    let (mut columns, mut rows) = (table.columns.clone(), table.rows.clone());
-    let width = |columns: &[_], rows: &[Vec<String>]| {
-        let text = table::aligned(columns, rows);
-        text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0)
-    };
-    for name in EXPENDABLE {
-        let Some(column) = rows.first().and_then(|head| head.iter().position(|cell| cell == name)) else {
-            continue;
-        };
-        if width(&columns, &rows) <= room {
-            break;
-        }
-        columns.remove(column);
-        rows.iter_mut().for_each(|row| drop(row.remove(column)));
-    }
+    let mut table = table.clone().fitting(room, &EXPENDABLE);
+    let (width, rows) = (table.width(), &mut table.rows);
     let is_of_functions = rows.first().and_then(|head| head.last()).is_some_and(|last| last == "FUNCTION");
     if is_of_functions {
         let names = rows.iter().map(|row| row.last().map_or(0, |name| name.width())).max().unwrap_or(0);
-        let most = room.saturating_sub(width(&columns, &rows).saturating_sub(names));
+        let most = room.saturating_sub(width.saturating_sub(names));
         for name in rows.iter_mut().skip(1).filter_map(|row| row.last_mut()) {
             *name = end_of(name, most);
         }
     }
-    Rows { columns, rows }
+    table
 }
 
 /// The end of a text, in so many columns.
@@ -211,6 +219,40 @@ mod tests {
             (end_of("shop::user", 6), end_of("user", 4), end_of("日本", 3)),
             ("…:user".into(), "user".into(), "…本".into())
         );
+    }
+
+    /// What stands above the tables is never cut in a word.
+    #[test]
+    fn lines_are_shortened_where_it_is_narrow() {
+        for (width, sum, log, memory) in [
+            (
+                100,
+                "100 reads/s   99.0 % found   1.0 computed/s   0 failed/s   0 evicted/s ",
+                "none: no process",
+                "volatile-lru",
+            ),
+            (
+                70,
+                "1 process   100 reads/s   99.0 % found   1.0 computed/s   0 failed/s ",
+                "it was lost ",
+                "volatile-lru",
+            ),
+            (
+                40,
+                "100 reads/s   99.0 % found   0 failed/s ",
+                "log:  none, or it was lost ",
+                "90.0 MiB of 100.0 MiB",
+            ),
+        ] {
+            let screen = drawn(width, 24, None);
+            for text in [sum, log, memory] {
+                assert!(screen.contains(text), "{text} at {width}:\n{screen}");
+            }
+        }
+        let trouble = "no answer within 1.5 s: the server is stopped, or the link is broken";
+        let screen = drawn(40, 24, Some(trouble)).replace(['"', '\n'], " ");
+        let words: Vec<_> = screen.split_whitespace().collect();
+        assert!(words.join(" ").contains(trouble), "{screen}");
     }
 
     #[test]

@@ -5,7 +5,12 @@ use std::collections::HashMap;
 use larder::internal::inspect::Inspector;
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, fleet::Rows, scan::Walk, table::Align, units};
+use crate::{
+    failure::Failure,
+    scan::Walk,
+    table::{Align, Rows},
+    units,
+};
 
 /// So many namespaces are told apart.
 const MOST: usize = 1_000;
