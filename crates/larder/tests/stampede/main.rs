@@ -12,7 +12,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -20,7 +20,7 @@ use std::{
 use larder::{CacheExt, MemoryCache, Policy, context};
 use tokio::task::{JoinHandle, JoinSet};
 
-use self::support::{Calls, Gate, eventually, in_time, long};
+use self::support::{Calls, Gate, eventually, in_time, long, secs};
 
 type Done = Result<usize, Infallible>;
 
