@@ -49,6 +49,7 @@ async fn exchange(world: &World, count: usize, send: impl AsyncFn(Ask) -> Answer
     let World { rules, seed, clock, origin, is_exact, host, .. } = world;
     let mut rng = Rng::with_seed(*seed);
     let mut judge = Judge::new((*rules, *seed, *is_exact), origin, clock);
+    judge.turns_clocks = world.turns_clocks();
     let mut asked = 0;
     while asked < count {
         change(&mut rng, world, &mut judge);
@@ -258,6 +259,10 @@ fn check(tally: &Tally) {
 }
 
 fn check_for(tally: &Tally, kinds: &[&str]) {
+    // Fewer than there are by default need not have each kind.
+    if number("LARDER_EXCHANGES").is_some_and(|all| all < 10_000) {
+        return;
+    }
     for what in kinds {
         assert!(tally.get(what).is_some_and(|times| *times > 0), "{what}: {tally:?}");
     }

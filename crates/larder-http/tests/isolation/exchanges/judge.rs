@@ -35,6 +35,8 @@ pub(crate) struct Judge {
     expected: BTreeMap<(String, Option<String>), usize>,
     /// Whether it is known what is stored when, and what updates that.
     is_exact: bool,
+    /// Whether the caches' own clocks are turned too: where they are not, what was marked was marked a moment ago.
+    pub(crate) turns_clocks: bool,
     /// Whether several requests are under way.
     at_once: bool,
     /// Requests with conditions of their own.
@@ -62,6 +64,7 @@ impl Judge {
             before: 0,
             expected: BTreeMap::new(),
             is_exact,
+            turns_clocks: true,
             at_once: false,
             conditional: BTreeSet::new(),
             generated: BTreeMap::new(),

@@ -184,6 +184,11 @@ impl World {
         }
     }
 
+    /// Whether the clocks of the caches are turned with that of HTTP. Those of nodes are not: their server has its own.
+    pub(crate) fn turns_clocks(&self) -> bool {
+        !self.memories.is_empty()
+    }
+
     /// Adds a cache in front.
     pub(crate) fn add(&mut self) {
         let cache = MemoryCache::new(100_000);

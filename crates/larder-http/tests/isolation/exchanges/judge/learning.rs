@@ -97,7 +97,12 @@ impl Judge {
                     Some("another URL's".into())
                 }
                 None if !version.selects(&self.rules, &self.made, &seen) => Some("not selected".into()),
-                None => version.objection(&self.rules, (&ask.demands, own), self.now()),
+                None => {
+                    let (now, turns) = (self.now(), self.turns_clocks);
+                    let marked = version.marked.map(|at| if turns { at } else { now });
+                    let version = Version { marked, ..version.clone() };
+                    version.objection(&self.rules, (&ask.demands, own), now)
+                }
             };
             match objection {
                 None => accepted.push(version.clone()),
