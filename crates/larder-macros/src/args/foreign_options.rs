@@ -42,6 +42,17 @@ pub(super) fn counterpart(name: &str) -> Option<(&'static str, Option<&'static s
             "where values are kept is said once, in `main`: `larder::install(…)`; its errors reach no function",
             None,
         ),
+        "name" => (
+            "there is no static to name: `user::invalidate(7)`, or `#[invalidate(user(id))]` over what changes it, drops a value of the function `user`",
+            None,
+        ),
+        "cache_prefix_block" | "cache_prefix" | "key_prefix" | "prefix" => (
+            "write `namespace = \"orders\"`, and what all keys of a program begin with in the URL: `?prefix=shop`",
+            None,
+        ),
+        "shards" | "sync_lock" | "unsync_reads" | "sync_writes_buckets" => {
+            ("there is no lock to choose: remove it", None)
+        }
         "in_impl" => {
             ("a method needs none: its key names what of `self` it depends on, or it has `skip(self)`", None)
         }

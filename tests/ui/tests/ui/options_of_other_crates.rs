@@ -20,4 +20,9 @@ async fn team(id: u64) -> u64 {
     id
 }
 
+#[cached(ttl = 60, name = "ORDERS", cache_prefix_block = r#"{ "orders" }"#, shards = 8)]
+async fn order(id: u64) -> u64 {
+    id
+}
+
 fn main() {}
