@@ -44,6 +44,17 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
+impl World {
+    /// Fails if an answer is not as it should be.
+    async fn try_out(&self, count: usize, tally: &mut Tally, send: impl AsyncFn(Ask) -> Answer) {
+        let judge = exchange(self, count, send).await;
+        judge.check();
+        for (what, times) in judge.tally() {
+            *tally.entry(*what).or_default() += times;
+        }
+    }
+}
+
 /// As many exchanges as that.
 async fn exchange(world: &World, count: usize, send: impl AsyncFn(Ask) -> Answer) -> Judge {
     let World { rules, seed, clock, origin, is_exact, host, .. } = world;

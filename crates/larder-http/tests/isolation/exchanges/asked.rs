@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use super::{
     model::{Demands, Rules},
-    origin::{Origin, Time},
+    origin::{Origin, Time, path_of},
 };
 
 /// A request.
@@ -45,11 +45,6 @@ pub(crate) const URIS: [&str; 11] = [
     "/a?user=A",
     "/a?user=B",
 ];
-
-/// A URI without its query.
-pub(crate) fn path_of(uri: &str) -> &str {
-    uri.split('?').next().unwrap_or(uri)
-}
 
 impl Ask {
     pub(crate) fn random(rng: &mut Rng, number: usize, host: &str, (origin, now): (&Origin, Time)) -> Self {

@@ -11,9 +11,9 @@ use std::{
 
 use self::content::judge_content;
 use super::{
-    asked::{Answer, Ask, path_of},
+    asked::{Answer, Ask},
     model::{Rules, Version, is_failure},
-    origin::{Made, Origin, Time, seconds},
+    origin::{Made, Origin, Time, path_of, seconds},
     said::Counting,
 };
 use crate::{queries::RULES as SEARCH_RULES, support::TestClock};

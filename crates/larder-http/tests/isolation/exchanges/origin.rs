@@ -8,10 +8,7 @@ use std::{
 use bytes::Bytes;
 use fastrand::Rng;
 
-use super::{
-    asked::path_of,
-    said::{Field, cache_control, targeted},
-};
+use super::said::{Field, cache_control, targeted};
 use crate::{
     queries::RULES as SEARCH_RULES,
     support::{Handler, Said, Seen, TestClock, handler},
@@ -103,6 +100,11 @@ const VARY: [&[&str]; 12] = [
     &["accept-language", "*"],
     &["accept-encoding"],
 ];
+
+/// A URI without its query.
+pub(crate) fn path_of(uri: &str) -> &str {
+    uri.split('?').next().unwrap_or(uri)
+}
 
 impl Origin {
     pub(crate) fn new(seed: u64, clock: &TestClock) -> Arc<Mutex<Self>> {

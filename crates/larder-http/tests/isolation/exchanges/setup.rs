@@ -11,9 +11,7 @@ use larder_http::{HttpCache, Purge, page};
 use larder_servers::RedisServer;
 
 use super::{
-    Tally,
-    asked::{Answer, Ask, URIS},
-    exchange,
+    asked::URIS,
     judge::Judge,
     model::{Client, Rules},
     origin::{Origin, origin_handler},
@@ -203,14 +201,5 @@ impl World {
 
     pub(crate) fn handler(&self) -> Handler {
         origin_handler(&self.origin)
-    }
-
-    /// Fails if an answer is not as it should be.
-    pub(crate) async fn try_out(&self, count: usize, tally: &mut Tally, send: impl AsyncFn(Ask) -> Answer) {
-        let judge = exchange(self, count, send).await;
-        judge.check();
-        for (what, times) in judge.tally() {
-            *tally.entry(*what).or_default() += times;
-        }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::Judge;
 use crate::exchanges::{
-    asked::{Ask, path_of},
+    asked::Ask,
     model::{Lifetime, Own, Version, is_failure},
-    origin::Made,
+    origin::{Made, path_of},
 };
 
 impl Judge {
