@@ -9,14 +9,12 @@
 use std::{
     cell::Cell,
     mem,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     task::Waker,
 };
 
 use crate::{
+    key::kept::KeptKey,
     panic_guard,
     sync::plain::{Mutex, lock},
     value::AnyValue,
@@ -26,13 +24,13 @@ use crate::{
 const ROUNDS: usize = 64;
 
 /// Values, with the keys that they lay under.
-static ASIDE: Mutex<Vec<(Arc<str>, Box<AnyValue>)>> = Mutex::new(Vec::new());
+static ASIDE: Mutex<Vec<(KeptKey, Box<AnyValue>)>> = Mutex::new(Vec::new());
 
 /// How many lie there, so that most calls need not take the lock.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// Has a value dropped later.
-pub(crate) fn put_aside(key: Arc<str>, value: Box<AnyValue>) {
+pub(crate) fn put_aside(key: KeptKey, value: Box<AnyValue>) {
     let mut aside = lock(&ASIDE);
     aside.push((key, value));
     WAITING.store(aside.len(), Ordering::Release);
@@ -57,7 +55,7 @@ impl Drop for Held {
 }
 
 /// Drops the value of an entry, or puts it aside if this thread holds up changes.
-pub(crate) fn drop_value(key: &Arc<str>, value: Box<AnyValue>) {
+pub(crate) fn drop_value(key: &KeptKey, value: Box<AnyValue>) {
     if HELD_UP.get() {
         put_aside(key.clone(), value);
     } else if panic_guard::contain(|| drop(value)).is_none() {
@@ -87,7 +85,7 @@ impl Drop for WakeOnDrop {
 }
 
 /// Drops a value where no lock is held: now; or later, if one is being dropped on this thread: they would nest without end.
-pub(crate) fn drop_one(key: &Arc<str>, value: Box<AnyValue>) {
+pub(crate) fn drop_one(key: &KeptKey, value: Box<AnyValue>) {
     if HELD_UP.get() || BUSY.replace(true) {
         put_aside(key.clone(), value);
     } else {
@@ -139,7 +137,7 @@ fn drop_aside() {
 
 #[cfg(all(test, not(larder_loom)))]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::sync::{Arc, atomic::AtomicBool};
 
     use super::*;
 

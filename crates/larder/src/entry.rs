@@ -1,24 +1,22 @@
 //! A typed value with all that decides whether it may be served.
 
 mod cover;
+mod facts;
 mod last_owner;
 mod lifetime;
+mod rare;
 mod renewed;
 #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for stores that share entries"))]
 pub(crate) mod sharing;
 mod standing;
 
-use std::{
-    any::Any,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{any::Any, fmt, mem, sync::Arc, time::Duration};
 
-use self::cover::is_too_wide;
+use self::{
+    cover::is_too_wide,
+    facts::{Fact, Facts},
+    rare::Rare,
+};
 pub(crate) use self::{
     cover::{DependencySet, ForeignDependencies},
     lifetime::{Freshness, Lifetime},
@@ -26,12 +24,12 @@ pub(crate) use self::{
 use crate::{
     clock::Moment,
     drop_later,
-    epoch::{Announcement, ReadVersion, Replacement, ValidAt},
-    key::text::same,
+    epoch::{ReadVersion, Replacement, ValidAt},
+    key::kept::KeptKey,
     outcome::{Outcome, Source, Tier},
     policy::Policy,
     scope::{self, ScopeHash, ScopeSet},
-    stats::{Group, nanos},
+    stats::{ComputeCost, Group},
     value::{AnyValue, LocalValue, Transport, ValueType},
 };
 
@@ -46,40 +44,43 @@ pub struct Entry(pub(crate) Arc<Stored>);
 pub(crate) struct Stored {
     /// Seeded by the cache it belongs to: see `Core::hash`.
     pub(crate) hash: u64,
-    pub(crate) key: Arc<str>,
+    pub(crate) key: KeptKey,
     valid_at: ValidAt,
     value: Box<AnyValue>,
-    /// How long the value took to compute, in nanoseconds; 0 if it was not computed.
-    pub(crate) cost: u64,
+    /// How long the value took to compute.
+    pub(crate) cost: ComputeCost,
     /// Its hits are counted under this.
     pub(crate) group: Group,
-    /// The value cannot be shared: it is kept in this process alone.
-    unshared: AtomicBool,
-    /// It was made from what was marked stale, or marked when it came from a server: its `ttl` ended then.
-    is_marked: bool,
-    /// The value is not to leave this process.
-    pub(crate) is_local: bool,
-    /// It was read from disk.
-    is_from_disk: bool,
-    /// The value is an error, kept in place of one.
-    pub(crate) is_error: bool,
-    foreign_dependencies: Option<Box<[ForeignDependencies]>>,
+    facts: Facts,
+    /// Of this, a hit reads the first moment.
     life: Lifetime,
+    rare: Option<Box<Rare>>,
     scopes: ScopeSet,
     /// Where its computation began.
     since: ReadVersion,
     /// How the value becomes a message, where it can.
     transport: Option<&'static Transport>,
-    /// What its write to a server has to wait for.
-    announcement: Option<Arc<Announcement>>,
-    schema: Option<u32>,
 }
+
+/// What is in front of it where it lies: the two counts of its owners.
+#[cfg(target_pointer_width = "64")]
+const COUNTS: usize = 16;
+
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    let read = mem::offset_of!(Stored, life) + size_of::<Moment>();
+    assert!(
+        read <= 72,
+        "wherever an allocation begins, at a multiple of 16, a hit reads two cache lines of it"
+    );
+    assert!(COUNTS + size_of::<Stored>() <= 200, "each entry takes so many bytes, and 8 of the allocator");
+};
 
 impl Entry {
     /// An entry stored now, to live for `lifetime` and the windows of `policy`; its value took `cost` to compute. Where
     /// there is a `limit`, memory answers alone for so long.
     pub(crate) fn new<V: LocalValue>(
-        (key, hash): (Arc<str>, u64),
+        (key, hash): (KeptKey, u64),
         (value, of, cost): (V, ValueType, Duration),
         lives: (Moment, Duration),
         terms: (&Policy, Option<Duration>),
@@ -90,34 +91,31 @@ impl Entry {
 
     /// The same for a value of any type: that which `of` is of.
     pub(crate) fn boxed(
-        (key, hash): (Arc<str>, u64),
+        (key, hash): (KeptKey, u64),
         (value, of, cost): (Box<AnyValue>, ValueType, Duration),
         (now, lifetime): (Moment, Duration),
         (policy, limit): (&Policy, Option<Duration>),
         cover: DependencySet,
     ) -> Self {
-        let foreign_dependencies =
-            (!cover.foreign_dependencies.is_empty()).then(|| cover.foreign_dependencies.into_boxed_slice());
         let life = Lifetime::new(now, lifetime, policy).in_memory(now, limit);
         Self(Arc::new(Stored {
             hash,
             key,
             valid_at: ValidAt::new(cover.since),
             since: cover.since,
-            announcement: cover.announcement,
             life: cover.marked.map_or(life, |at| life.ended(at)),
-            is_marked: cover.marked.is_some(),
             scopes: cover.scopes,
-            foreign_dependencies,
-            schema: policy.schema,
-            unshared: AtomicBool::new(false),
-            is_local: of.is_local,
-            is_from_disk: false,
-            is_error: of.is_error,
+            facts: Facts::of([
+                (Fact::Marked, cover.marked.is_some()),
+                (Fact::Local, of.is_local),
+                (Fact::Error, of.is_error),
+                (Fact::DependsOnOthers, !cover.foreign_dependencies.is_empty()),
+            ]),
+            rare: Rare::of(cover.foreign_dependencies, cover.announcement, policy.schema),
             value,
             transport: of.transport,
             group: of.group,
-            cost: nanos(cost),
+            cost: cost.into(),
         }))
     }
 
@@ -129,7 +127,10 @@ impl Entry {
             true => replacement.since.proved_by(stored.since),
             false => replacement.since,
         };
-        stored.announcement = replacement.announcement.clone();
+        // Most often there is none, and was none.
+        if replacement.announcement.is_some() || stored.rare.is_some() {
+            stored.rare.get_or_insert_default().announcement = replacement.announcement.clone();
+        }
     }
 
     /// The full key, namespaces included.
@@ -140,14 +141,14 @@ impl Entry {
 
     /// What it was read from, if not memory.
     pub(crate) fn origin(&self) -> Tier {
-        if self.0.is_from_disk { Tier::Disk } else { Tier::Shared }
+        if self.0.facts.has(Fact::FromDisk) { Tier::Disk } else { Tier::Shared }
     }
 
     /// Whether the value is not to leave this process: it was stored by [`Local`](crate::Local),
     /// [`Blocking`](crate::Blocking), a function with the option `local`, or one that is not async.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        self.0.is_local
+        self.0.is_local()
     }
 
     /// The value, if it is a `V`.
@@ -185,7 +186,7 @@ impl Stored {
     /// Whether it lies under the key with this text, which has this hash in its cache.
     #[inline]
     pub(crate) fn is_under(&self, key: &[u8], hash: u64) -> bool {
-        self.hash == hash && same(self.key.as_bytes(), key)
+        self.hash == hash && self.key.is(key)
     }
 
     /// Whether another entry may take its place under the same key: not one that began before it did. That one is older
@@ -242,9 +243,19 @@ impl Stored {
         self.life.ttl_end.since(now)
     }
 
+    /// See [`Entry::is_local`].
+    pub(crate) fn is_local(&self) -> bool {
+        self.facts.has(Fact::Local)
+    }
+
+    /// Whether the value is an error, kept in place of one.
+    pub(crate) fn is_error(&self) -> bool {
+        self.facts.has(Fact::Error)
+    }
+
     /// Whether a cache that shares values was asked to store the entry, and keeps it in this process alone.
     pub(crate) fn is_unshared(&self) -> bool {
-        self.unshared.load(Ordering::Relaxed)
+        self.facts.has(Fact::Unshared)
     }
 
     /// See [`DependencySet::is_too_wide`].
@@ -257,14 +268,14 @@ impl Stored {
     }
 
     pub(crate) fn foreign_dependencies(&self) -> &[ForeignDependencies] {
-        self.foreign_dependencies.as_deref().unwrap_or_default()
+        self.rare.as_deref().map_or(&[], |rare| &rare.foreign_dependencies)
     }
 }
 
 impl Stored {
     /// Leaves something that costs nothing.
     fn take_value(&mut self) -> Box<AnyValue> {
-        std::mem::replace(&mut self.value, Box::new(()))
+        mem::replace(&mut self.value, Box::new(()))
     }
 }
 

@@ -4,6 +4,7 @@ mod digest;
 pub(crate) mod encoding;
 mod hidden;
 mod integer;
+pub(crate) mod kept;
 pub(crate) mod text;
 mod unusable;
 

@@ -34,7 +34,7 @@ fn in_memory(cache: &(impl Cache + ?Sized), is_wanted: impl Fn(&Entry) -> bool) 
         }
         let (stored, now) = (&entry.0, core.now());
         listed.push(EntryInfo {
-            key: stored.key.clone(),
+            key: stored.key.to_shared(),
             tier: Tier::Memory,
             size: None,
             age: stored.age(now),

@@ -1,6 +1,7 @@
 //! What a cache did: counters that many threads can raise without meeting.
 
 mod cache_stats;
+mod compute_cost;
 mod groups;
 mod histogram;
 mod thread_number;
@@ -19,6 +20,7 @@ use crossbeam_utils::CachePadded;
 pub use self::{cache_stats::CacheStats, histogram::Histogram};
 pub(crate) use self::{
     cache_stats::Counters,
+    compute_cost::ComputeCost,
     groups::Group,
     histogram::{AtomicHistogram, nanos},
     thread_number::thread_number,

@@ -153,18 +153,18 @@ impl Table {
     }
 
     /// The set that a key lies in, with its way and its entry.
-    fn find(&self, hash: u64, key: &str) -> Option<Place<'_>> {
+    fn find(&self, hash: u64, key: &[u8]) -> Option<Place<'_>> {
         let count = self.sets.count();
         [hash, second(hash)].into_iter().find_map(|picks| {
             let set = self.sets.of(picks, count);
-            set.find(hash, key.as_bytes()).map(|(way, found)| (set, way, found))
+            set.find(hash, key).map(|(way, found)| (set, way, found))
         })
     }
 
     /// Marks an entry as used as much as can be: several hits were answered elsewhere. Returns whether it is kept, and no
     /// other one under its key.
     pub(crate) fn use_often(&self, stored: &Arc<Stored>) -> bool {
-        let Some((set, way, found)) = self.find(stored.hash, &stored.key) else { return false };
+        let Some((set, way, found)) = self.find(stored.hash, stored.key.as_bytes()) else { return false };
         match self.eviction {
             Eviction::TinyLfu => set.outline.use_most(way),
             Eviction::Lru => set.outline.mark(way, self.time.load(Ordering::Relaxed)),
@@ -179,9 +179,9 @@ impl Table {
     }
 
     /// Whether anything lies under a key.
-    pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
+    pub(crate) fn has(&self, hash: u64, key: &[u8]) -> bool {
         let count = self.sets.count();
-        [hash, second(hash)].into_iter().any(|picks| self.sets.of(picks, count).has(hash, key.as_bytes()))
+        [hash, second(hash)].into_iter().any(|picks| self.sets.of(picks, count).has(hash, key))
     }
 
     /// Puts an entry in the place of what is under its key, or in a place of its own, unless it is heavier than all that
@@ -213,7 +213,7 @@ impl Table {
     /// is lighter is taken out; what is younger stays.
     fn replace(&self, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) -> bool {
         // If it is being stored or moved at this moment, that is seen when this one is.
-        self.has(stored.hash, &stored.key)
+        self.has(stored.hash, stored.key.as_bytes())
             && [stored.hash, second(stored.hash)]
                 .into_iter()
                 .any(|picks| self.replace_in(picks, stored, weight, dropped))
@@ -320,7 +320,7 @@ impl Table {
                     continue;
                 }
                 let mut set = self.lock(picks);
-                if let Some(way) = set.way_of(hash, key) {
+                if let Some(way) = set.way_of(hash, key.as_bytes()) {
                     self.remove_from(&mut set, way, &mut dropped);
                 }
             }

@@ -47,7 +47,7 @@ impl Core {
     /// A caller was given what was found.
     pub(crate) fn tell_hit(&self, stored: &Stored, tier: Tier, stale: bool) {
         self.tell(|core| CacheEvent::Hit {
-            key: stored.key.clone(),
+            key: stored.key.to_shared(),
             function: core.function(stored.group),
             tier,
             stale,
@@ -66,7 +66,7 @@ impl Core {
             self.count_in(group, |counters| &counters.stores);
         }
         self.tell(|core| CacheEvent::Stored {
-            key: entry.0.key.clone(),
+            key: entry.0.key.to_shared(),
             function: core.function(group),
             shared,
         });
@@ -88,7 +88,7 @@ impl Core {
         self.count_in(stored.group, |counters| &counters.evictions);
         self.0.front.narrow();
         if self.0.events.is_watched() {
-            let (key, function) = (stored.key.clone(), self.function(stored.group));
+            let (key, function) = (stored.key.to_shared(), self.function(stored.group));
             self.0.events.send_from_store(&CacheEvent::Evicted { key, function });
         }
     }

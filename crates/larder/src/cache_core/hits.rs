@@ -56,7 +56,7 @@ impl Core {
             && stored.is_under(key, hash)
         {
             let value = self.hit_value::<V>(stored)?;
-            let number = inner.stats.hit(stored.group, stored.cost);
+            let number = inner.stats.hit(stored.group, stored.cost.nanos());
             if number.is_one_in(REPORT_SAMPLE) {
                 self.report_hit(stored, number.is_one_in(UPKEEP_SAMPLE), touch);
             }
@@ -74,7 +74,7 @@ impl Core {
         let inner = &*self.0;
         let stored = &inner.table.as_ref()?.get(hash, key)?;
         let value = self.hit_value::<V>(stored)?;
-        let number = inner.stats.hit(stored.group, stored.cost);
+        let number = inner.stats.hit(stored.group, stored.cost.nanos());
         let is_promoted = number.is_one_in(PROMOTION_SAMPLE);
         if is_promoted || is_free {
             inner.front.offer(stored, is_promoted);
@@ -125,7 +125,7 @@ impl Core {
 
     /// Counts a hit on an entry that did not lie in the front cache, and may put it there.
     pub(crate) fn store_hit(&self, entry: &Entry) {
-        let number = self.0.stats.hit(entry.0.group, entry.0.cost);
+        let number = self.0.stats.hit(entry.0.group, entry.0.cost.nanos());
         self.0.front.offer(&entry.0, number.is_one_in(PROMOTION_SAMPLE));
         if number.is_one_in(UPKEEP_SAMPLE) {
             self.0.hot.note(&entry.0);

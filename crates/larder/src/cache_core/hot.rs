@@ -39,13 +39,13 @@ impl Hot {
 
     /// One hit was looked at.
     pub(super) fn note(&self, stored: &Stored) {
-        if self.wanted.load(Ordering::Relaxed) > 0 && !stored.is_local {
+        if self.wanted.load(Ordering::Relaxed) > 0 && !stored.is_local() {
             self.count(&stored.key);
         }
     }
 
     #[cold]
-    fn count(&self, key: &Arc<str>) {
+    fn count(&self, key: &str) {
         let mut samples = lock(&self.samples);
         if let Some(count) = samples.get_mut(key) {
             *count += 1;
@@ -59,7 +59,7 @@ impl Hot {
                 before = count;
             }
         }
-        samples.insert(key.clone(), before + 1);
+        samples.insert(key.into(), before + 1);
     }
 
     /// The keys that were hit most since this was last asked, with the number of samples.
@@ -78,9 +78,9 @@ mod tests {
     fn what_is_hit_often_is_found_among_many_that_are_not() {
         let hot = Hot::default();
         for round in 0..10_000 {
-            hot.count(&format!("seldom:{round}").into());
+            hot.count(&format!("seldom:{round}"));
             if round % 20 == 0 {
-                hot.count(&"often".into());
+                hot.count("often");
             }
         }
         let found = hot.take();

@@ -1,6 +1,6 @@
 //! Copies of entries whose time is another one.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::Arc;
 
 use super::{Entry, Lifetime, Stored};
 use crate::value::LocalValue;
@@ -15,16 +15,10 @@ impl Entry {
             key: stored.key.clone(),
             valid_at: stored.valid_at.of_copy(),
             since: stored.since,
-            announcement: stored.announcement.clone(),
             life,
             scopes: stored.scopes.clone(),
-            foreign_dependencies: stored.foreign_dependencies.clone(),
-            schema: stored.schema,
-            unshared: AtomicBool::new(stored.is_unshared()),
-            is_marked: stored.is_marked,
-            is_local: stored.is_local,
-            is_from_disk: stored.is_from_disk,
-            is_error: stored.is_error,
+            facts: stored.facts.of_copy(),
+            rare: stored.rare.clone(),
             value: Box::new(value),
             transport: stored.transport,
             group: stored.group,

@@ -2,11 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Entry, Lifetime, Stored};
+use super::{
+    Entry, Lifetime, Stored,
+    facts::{Fact, Facts},
+    rare::Rare,
+};
 use crate::{
     clock::Moment,
     epoch::{Announcement, Marked, ReadVersion, ValidAt},
+    key::kept::KeptKey,
     scope::ScopeSet,
+    stats::ComputeCost,
     value::{AnyValue, Transport, ValueType},
 };
 
@@ -27,7 +33,7 @@ pub(crate) struct Received {
 
 impl Entry {
     /// The entry that a shared store gave, under this key with this hash.
-    pub(crate) fn received((key, hash): (Arc<str>, u64), received: Received) -> Self {
+    pub(crate) fn received((key, hash): (KeptKey, u64), received: Received) -> Self {
         let Received { is_from_disk, since, life, marked, scopes, value, value_type, cost } = received;
         // In local order it is as new as now: its mark would be behind its stamp.
         let life = marked.map_or(life, |Marked(at)| life.ended(at.unwrap_or(life.stored)));
@@ -36,20 +42,18 @@ impl Entry {
             key,
             valid_at: ValidAt::new(since),
             since,
-            announcement: None,
             life,
             scopes,
-            foreign_dependencies: None,
-            schema: value_type.schema,
-            unshared: false.into(),
-            is_marked: marked.is_some(),
-            is_local: false,
-            is_from_disk,
-            is_error: value_type.is_error,
+            facts: Facts::of([
+                (Fact::Marked, marked.is_some()),
+                (Fact::FromDisk, is_from_disk),
+                (Fact::Error, value_type.is_error),
+            ]),
+            rare: Rare::of(Vec::new(), None, value_type.schema),
             value,
             transport: value_type.transport,
             group: value_type.group,
-            cost,
+            cost: ComputeCost::from_nanos(cost),
         }))
     }
 
@@ -67,22 +71,16 @@ impl Stored {
 
     /// What its write to a server has to wait for.
     pub(crate) fn announcement(&self) -> Option<&Arc<Announcement>> {
-        self.announcement.as_ref()
+        self.rare.as_ref()?.announcement.as_ref()
     }
 
     /// Whether what it was made from had been marked stale. Who reads it elsewhere could not tell.
     pub(crate) fn is_marked(&self) -> bool {
-        self.is_marked
-    }
-
-    /// See [`Entry::is_local`].
-    #[cfg(feature = "disk")]
-    pub(crate) fn is_local(&self) -> bool {
-        self.is_local
+        self.facts.has(Fact::Marked)
     }
 
     pub(crate) fn schema(&self) -> Option<u32> {
-        self.schema
+        self.rare.as_ref()?.schema
     }
 
     /// The value, and how it becomes a message: none if it cannot.
@@ -92,6 +90,6 @@ impl Stored {
 
     /// Says that the value cannot be shared.
     pub(crate) fn set_unshared(&self) {
-        self.unshared.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.facts.set(Fact::Unshared);
     }
 }

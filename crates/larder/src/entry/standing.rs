@@ -3,6 +3,7 @@
 use super::{
     Freshness, Stored,
     cover::{ForeignDependencies, first_mark, unchanged, unmarked},
+    facts::Fact,
 };
 use crate::{
     clock::Moment,
@@ -22,7 +23,8 @@ impl Stored {
     #[inline(always)]
     fn is_in_touch(&self, epochs: &Epochs) -> bool {
         epochs.in_touch()
-            && self.foreign_dependencies.as_deref().is_none_or(ForeignDependencies::are_in_touch)
+            && (!self.facts.has(Fact::DependsOnOthers)
+                || ForeignDependencies::are_in_touch(self.foreign_dependencies()))
     }
 
     /// What the one rule says of it.
@@ -74,7 +76,7 @@ impl Stored {
 
     /// When it was marked stale, or what it was made from, if it was: for what is made from it.
     pub(crate) fn marked_at(&self, epochs: &Epochs) -> Option<Moment> {
-        if self.is_marked {
+        if self.facts.has(Fact::Marked) {
             return Some(self.life.ttl_end);
         }
         let stamp = self.valid_at.read_version();
@@ -90,14 +92,15 @@ impl Stored {
     /// the order of the log, if it has an epoch and all that it was made from is in the tables of that log.
     fn unchanged(&self, epochs: &Epochs, stamp: ReadVersion) -> bool {
         unchanged(epochs, &self.scopes, self.foreign_dependencies(), stamp)
-            || self.foreign_dependencies.is_none()
+            || !self.facts.has(Fact::DependsOnOthers)
                 && epochs.valid_in_log_order(&self.scopes, stamp, self.since)
     }
 
     /// Whether nothing that covers the entry was marked stale: in either order, as in [`unchanged`](Self::unchanged).
     fn unmarked(&self, epochs: &Epochs, stamp: ReadVersion) -> bool {
         unmarked(epochs, &self.scopes, self.foreign_dependencies(), stamp)
-            || self.foreign_dependencies.is_none() && epochs.unmarked_in_log_order(&self.scopes, self.since)
+            || !self.facts.has(Fact::DependsOnOthers)
+                && epochs.unmarked_in_log_order(&self.scopes, self.since)
     }
 
     /// Its scopes, and everything: each with whether it was invalidated since the entry was last found valid.

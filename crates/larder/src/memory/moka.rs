@@ -4,10 +4,7 @@ mod stored;
 
 use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -20,6 +17,7 @@ use crate::{
     cache_core::{Core, Lookup},
     drop_later::DropDeferred,
     entry::Entry,
+    key::kept::KeptKey,
     table::{Dropped, Eviction},
 };
 
@@ -145,7 +143,7 @@ impl Expiry<StoreKey, KeptEntry> for Retention {
 #[derive(Debug, PartialEq, Eq)]
 struct StoreKey {
     hash: u64,
-    text: Arc<str>,
+    text: KeptKey,
 }
 
 /// A key that the store is asked for.
@@ -168,7 +166,7 @@ impl Hash for Sought<'_> {
 
 impl Equivalent<StoreKey> for Sought<'_> {
     fn equivalent(&self, key: &StoreKey) -> bool {
-        self.hash == key.hash && *self.key == *key.text
+        self.hash == key.hash && *self.key.as_bytes() == *key.text.as_bytes()
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Missed {
 impl Missed {
     /// The value that was found instead.
     pub(super) fn into_value(self) -> Option<(Entry, Freshness)> {
-        self.entry.filter(|(entry, _)| !entry.0.is_error)
+        self.entry.filter(|(entry, _)| !entry.0.is_error())
     }
 
     /// The same, of a call that tells what becomes of it.
@@ -95,7 +95,7 @@ fn look_in_store<V: LocalValue>(
     // First: whatever is stored after this is not what the lookup finds.
     let stores = core.stores();
     match find_any::<V>(cache, at) {
-        Some((entry, Freshness::Fresh)) if !entry.0.is_error => {
+        Some((entry, Freshness::Fresh)) if !entry.0.is_error() => {
             observer.tell(|| entry.0.outcome(Source::Hit, Some(Tier::Memory), core.now()));
             Ok(serve(core, &entry, Freshness::Fresh, Tier::Memory))
         }
@@ -108,14 +108,14 @@ pub(super) fn find<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     at: Lookup<'_>,
 ) -> Option<(Entry, Freshness)> {
-    find_any::<V>(cache, at).filter(|(entry, _)| !entry.0.is_error)
+    find_any::<V>(cache, at).filter(|(entry, _)| !entry.0.is_error())
 }
 
 /// The same; an error that is kept will do.
 fn find_any<V: LocalValue>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<(Entry, Freshness)> {
     let core = cache.core();
     let entry = cache.storage().peek(at).filter(|entry| !is_passed_by(core, entry))?;
-    if entry.0.is_error {
+    if entry.0.is_error() {
         return core.judge(&entry).ok().map(|freshness| (entry, freshness));
     }
     match core.judge_as::<V>(&entry) {
@@ -136,7 +136,7 @@ pub(super) fn find_kept<E>(
     sharing: impl Sharing<E>,
 ) -> Option<E> {
     let (entry, Freshness::Fresh) = missed.entry.as_ref()? else { return None };
-    if !entry.0.is_error {
+    if !entry.0.is_error() {
         return None;
     }
     let core = cache.core();
@@ -182,7 +182,7 @@ pub(super) async fn read_one<V: LocalValue>(
         return None;
     }
     let (core, entry) = (cache.core(), cache.storage().read_one(at, of).await?);
-    match entry.0.is_error && of.error_transport.is_some() && !is_passed_by(core, &entry) {
+    match entry.0.is_error() && of.error_transport.is_some() && !is_passed_by(core, &entry) {
         true => core.judge(&entry).ok().map(|freshness| (entry, freshness)),
         false => usable::<V>(core, entry),
     }

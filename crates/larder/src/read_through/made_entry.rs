@@ -112,7 +112,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             }
             false => !too_wide && cover.unchanged(core.epochs()),
         };
-        let at = (self.key.clone(), self.hash);
+        let at = ((&self.key).into(), self.hash);
         let (lives, terms) = ((core.now(), lifetime), (policy, self.memory_limit()));
         let entry = Entry::boxed(at, (value, of, took), lives, terms, cover);
         if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {

@@ -41,7 +41,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     where
         S: Sharing<E>,
     {
-        let answer = match entry.0.is_error {
+        let answer = match entry.0.is_error() {
             true => Err(self.sharing.kept(entry)?),
             false => Ok(entry.value::<V>()?.clone()),
         };

@@ -237,7 +237,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 }
             }
             // It is no old value.
-            Some((entry, _)) if entry.0.is_error => {}
+            Some((entry, _)) if entry.0.is_error() => {}
             // What this leader refreshes is as good.
             _ if refreshed.is_some() => {}
             Some((entry, freshness @ Freshness::RefreshAhead)) if self.policy.idle.is_some() => {

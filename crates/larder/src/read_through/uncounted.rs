@@ -69,7 +69,7 @@ pub(crate) fn find_in_memory_uncounted<V: Value>(cache: &(impl Cache + ?Sized), 
     let key = full_key(cache, key);
     key::check(&key).ok()?;
     let core = cache.core();
-    let usable = |entry: &Entry| !is_passed_by(core, entry) && !entry.0.is_error;
+    let usable = |entry: &Entry| !is_passed_by(core, entry) && !entry.0.is_error();
     let entry = cache.storage().peek(core.lookup(&key)).filter(usable)?;
     core.judge_as::<V>(&entry).ok().filter(|freshness| freshness.is_within_ttl())?;
     dependencies::record(core.epochs(), &entry.0);

@@ -15,7 +15,7 @@ pub(crate) const FEW: usize = 16;
 /// The scopes that cover something; [`ScopeHash::ALL`] goes without saying. More than [`FEW`] are in order, and each
 /// is there once.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ScopeSet(SmallVec<[ScopeHash; 4]>);
+pub(crate) struct ScopeSet(SmallVec<[ScopeHash; 3]>);
 
 impl Clone for ScopeSet {
     /// All at once: that of a `SmallVec` clones one after the other.

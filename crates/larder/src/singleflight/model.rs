@@ -83,7 +83,7 @@ impl World {
         let policy = Policy::ttl(Duration::MAX);
         let lives = (Clock::default().now(), Duration::MAX);
         let entry = Entry::new(
-            (self.work.key.clone(), 0),
+            ((&self.work.key).into(), 0),
             (value, ValueType::none(), Duration::ZERO),
             lives,
             (&policy, None),

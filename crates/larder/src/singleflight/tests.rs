@@ -81,7 +81,7 @@ impl World {
         let lives = (Clock::default().now(), Duration::MAX);
         let policy = Policy::ttl(Duration::MAX);
         Outcome::Value(Entry::new(
-            (self.work.key.clone(), 0),
+            ((&self.work.key).into(), 0),
             (7_u64, ValueType::of::<u64>(None), Duration::ZERO),
             lives,
             (&policy, None),

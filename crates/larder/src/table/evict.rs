@@ -24,7 +24,7 @@ impl Table {
         }
         let mut set = self.lock(stored.hash);
         let Some(Victim { use_: 0, way }) = self.victim_in(set.outline) else { return false };
-        if set.way_of(stored.hash, &stored.key).is_some() {
+        if set.way_of(stored.hash, stored.key.as_bytes()).is_some() {
             return false;
         }
         let mark = u8::from(set.recall(stored.hash));
@@ -58,7 +58,7 @@ impl Table {
         let mut dropped = Dropped::default();
         let replaced = |picks| {
             let set = self.lock(picks);
-            u64::from(set.way_of(hash, key).map_or(0, |way| set.weight(way)))
+            u64::from(set.way_of(hash, key.as_bytes()).map_or(0, |way| set.weight(way)))
         };
         // Each time anew: what is replaced may be evicted too.
         let more = || u64::from(weight).saturating_sub(replaced(hash) + replaced(second(hash)));

@@ -220,8 +220,8 @@ impl Locked<'_> {
         self.ways.find(self.outline.tagged(tag(hash)), hash, key)
     }
 
-    pub(super) fn way_of(&self, hash: u64, key: &str) -> Option<usize> {
-        Some(self.find(hash, key.as_bytes())?.0)
+    pub(super) fn way_of(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        Some(self.find(hash, key)?.0)
     }
 
     pub(super) fn free_way(&self) -> Option<usize> {

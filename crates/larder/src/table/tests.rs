@@ -84,7 +84,7 @@ fn value(table: &Table, key: &str) -> Option<u64> {
 }
 
 /// All that is in a table, which nothing else uses: no key twice, and each where it is looked for.
-fn check(table: &Table) -> HashMap<Arc<str>, Arc<Stored>> {
+fn check(table: &Table) -> HashMap<String, Arc<Stored>> {
     let count = table.sets.count();
     let mut all = HashMap::new();
     for index in 0..count {
@@ -92,7 +92,7 @@ fn check(table: &Table) -> HashMap<Arc<str>, Arc<Stored>> {
             let is_one_of_its_sets =
                 |picks: &u64| std::ptr::eq(table.sets.of(*picks, count), table.sets.at(index));
             assert!([entry.hash, second(entry.hash)].iter().any(is_one_of_its_sets), "in the wrong set");
-            assert!(all.insert(entry.key.clone(), entry).is_none(), "a key is there twice");
+            assert!(all.insert(entry.key.to_string(), entry).is_none(), "a key is there twice");
         }
     }
     assert_eq!(all.len(), table.len());
