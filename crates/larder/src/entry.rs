@@ -62,12 +62,10 @@ pub(crate) struct Stored {
     transport: Option<&'static Transport>,
 }
 
-/// What is in front of it where it lies: the two counts of its owners.
-#[cfg(target_pointer_width = "64")]
-const COUNTS: usize = 16;
-
 #[cfg(target_pointer_width = "64")]
 const _: () = {
+    /// What is in front of it where it lies: the counts of its owners.
+    const COUNTS: usize = 2 * size_of::<usize>();
     let read = mem::offset_of!(Stored, life) + size_of::<Moment>();
     assert!(
         read <= 72,
