@@ -6,7 +6,7 @@ mod seal;
 use std::{fmt, time::Duration};
 
 use larder::{
-    Compression, OutOfTouch,
+    Compression, DisconnectPolicy,
     codec::Codec,
     internal::shared::{DEFAULT_SCOPE_SLOTS, Encoding, Sealing},
 };
@@ -20,7 +20,7 @@ pub struct SqlCacheBuilder {
     pub(crate) connections: u32,
     pub(crate) deadline: Duration,
     pub(crate) connect_timeout: Duration,
-    pub(crate) out_of_touch: OutOfTouch,
+    pub(crate) on_disconnect: DisconnectPolicy,
     pub(crate) lease_lifetime: Duration,
     pub(crate) scope_slots: usize,
     pub(crate) encoding: Encoding,
@@ -35,7 +35,7 @@ impl Default for SqlCacheBuilder {
             connections: 5,
             deadline: Duration::from_millis(250),
             connect_timeout: Duration::from_secs(5),
-            out_of_touch: OutOfTouch::default(),
+            on_disconnect: DisconnectPolicy::default(),
             lease_lifetime: Duration::from_secs(10),
             scope_slots: DEFAULT_SCOPE_SLOTS,
             encoding: Encoding::default(),
@@ -85,9 +85,9 @@ impl SqlCacheBuilder {
         self
     }
 
-    /// What to do while changes made by other processes are not heard of; [`OutOfTouch::Serve`] by default.
-    pub fn out_of_touch(mut self, policy: OutOfTouch) -> Self {
-        self.out_of_touch = policy;
+    /// What to do while changes made by other processes are not heard of; [`DisconnectPolicy::Serve`] by default.
+    pub fn on_disconnect(mut self, policy: DisconnectPolicy) -> Self {
+        self.on_disconnect = policy;
         self
     }
 

@@ -68,7 +68,7 @@ impl SqlCacheBuilder {
         let settings = FollowedLogSettings {
             name: tables.log.clone(),
             scope_slots: self.scope_slots,
-            out_of_touch: self.out_of_touch,
+            on_disconnect: self.on_disconnect,
             deadline: self.deadline,
             store_name: "the database",
         };

@@ -19,7 +19,7 @@ use crate::{
     Cache, MemoryCache, TieredCache,
     error::Result,
     redis::{RedisCache, RedisCacheBuilder},
-    shared_log::out_of_touch::OutOfTouch,
+    shared_log::disconnect_policy::DisconnectPolicy,
     wire::{BuiltIn, Compression},
 };
 
@@ -116,7 +116,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
         redis = redis.deadline(deadline);
     }
     if let Some(after) = bypass {
-        redis = redis.out_of_touch(OutOfTouch::Bypass(after));
+        redis = redis.on_disconnect(DisconnectPolicy::Bypass(after));
     }
     let redis = sealing.on(redis);
     let redis = if lazily { redis.connect_lazily()? } else { redis.connect().await? };

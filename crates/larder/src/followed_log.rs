@@ -23,7 +23,7 @@ use crate::{
         Log, LogSettings,
         contract::{LogError, LogStore},
         delivery::{deliver, until_delivered},
-        out_of_touch::OutOfTouch,
+        disconnect_policy::DisconnectPolicy,
     },
 };
 
@@ -35,7 +35,7 @@ pub struct FollowedLogSettings {
     /// How many scopes' changes are remembered: see [`CoreBuilder::scope_slots`](crate::CoreBuilder::scope_slots).
     pub scope_slots: usize,
     /// What to do while it is out of touch.
-    pub out_of_touch: OutOfTouch,
+    pub on_disconnect: DisconnectPolicy,
     /// How long a caller waits for its invalidation to be appended. What follows the log waits for a second at least: no
     /// caller does there.
     pub deadline: Duration,
@@ -55,14 +55,14 @@ impl FollowedLog {
     /// Begins to follow a log, now. It is followed on as long as this lives, whatever becomes of its store.
     #[must_use]
     pub fn start(store: Arc<dyn LogStore>, settings: FollowedLogSettings) -> Self {
-        let FollowedLogSettings { name, scope_slots, out_of_touch, deadline, store_name } = settings;
+        let FollowedLogSettings { name, scope_slots, on_disconnect, deadline, store_name } = settings;
         const PATIENCE: Duration = Duration::from_secs(1);
         let refusals = Arc::new(Refusals::new(store_name));
         let settings = LogSettings {
             name,
             order: LocalOrder::of_process(),
             slots: scope_slots,
-            freshness: out_of_touch.freshness(),
+            freshness: on_disconnect.freshness(),
             deadline: deadline.max(PATIENCE),
             observer: refusals.clone(),
         };

@@ -268,7 +268,7 @@ pub use self::{
 #[cfg(feature = "shared")]
 #[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
 pub use self::{
-    shared_log::out_of_touch::OutOfTouch,
+    shared_log::disconnect_policy::DisconnectPolicy,
     wire::{
         Compression,
         codec::{self, Codec},

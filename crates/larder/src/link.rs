@@ -145,7 +145,7 @@ pub enum Operation {
     /// Rate limits. Without it they go on as their `FailureMode` says.
     Limit,
     /// Following the invalidation log. Without it a process that begins reads nothing from Redis, and one that has followed
-    /// it before serves what [`OutOfTouch`](crate::OutOfTouch) lets it.
+    /// it before serves what [`DisconnectPolicy`](crate::DisconnectPolicy) lets it.
     Follow,
     /// Appending to the invalidation log. Without it other processes do not hear of invalidations.
     Append,

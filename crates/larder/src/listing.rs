@@ -77,7 +77,7 @@ pub enum MemoryState {
     Expired,
     /// Something that covers it was invalidated since its computation began.
     Invalidated,
-    /// Not served until the process is in touch with the invalidation log again: see `OutOfTouch::Bypass`.
+    /// Not served until the process is in touch with the invalidation log again: see `DisconnectPolicy::Bypass`.
     OutOfTouch,
 }
 

@@ -6,7 +6,7 @@
 
 pub(crate) mod contract;
 pub(crate) mod delivery;
-pub(crate) mod out_of_touch;
+pub(crate) mod disconnect_policy;
 mod pace;
 mod reader;
 pub(crate) mod record;

@@ -35,7 +35,7 @@ use crate::{
 /// computation began.
 ///
 /// What [`RedisCache`] says of slow, full and absent servers holds here too; what is in memory is served meanwhile,
-/// as [`OutOfTouch`](crate::OutOfTouch) says.
+/// as [`DisconnectPolicy`](crate::DisconnectPolicy) says.
 ///
 /// ```no_run
 /// use larder::TieredCache;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder::{
-    Cache, CacheExt, Deferred, Epoch, Invalidation, MemoryCache, OutOfTouch, Policy, RedisCache, Scope,
+    Cache, CacheExt, Deferred, DisconnectPolicy, Epoch, Invalidation, MemoryCache, Policy, RedisCache, Scope,
     TieredCache,
 };
 
@@ -137,9 +137,9 @@ fn open_redis(servers: &Servers, replicas: bool, mode: Mode) -> RedisCache {
         Servers::Sentinel(nodes, master) => RedisCache::builder().sentinel(nodes, master),
     };
     let builder = builder.read_from_replicas(replicas);
-    let builder = builder.scope_slots(SCOPE_SLOTS).out_of_touch(match mode {
-        Mode::Serve => OutOfTouch::Serve,
-        Mode::Bypass(limit) => OutOfTouch::Bypass(limit),
+    let builder = builder.scope_slots(SCOPE_SLOTS).on_disconnect(match mode {
+        Mode::Serve => DisconnectPolicy::Serve,
+        Mode::Bypass(limit) => DisconnectPolicy::Bypass(limit),
     });
     builder.connect_lazily().expect("the configuration is right")
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder::{CacheExt as _, MemoryCache, OutOfTouch, Policy, RedisCache, TieredCache};
+use larder::{CacheExt as _, DisconnectPolicy, MemoryCache, Policy, RedisCache, TieredCache};
 use larder_servers::{Data, RedisServer};
 use serde_json::{Value, json};
 
@@ -96,8 +96,8 @@ async fn an_outage_is_told_and_nothing_waits_for_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_cannot_be_vouched_for_is_explained() {
     let redis = RedisServer::start();
-    let bypass = OutOfTouch::Bypass(Duration::from_millis(500));
-    let shared = RedisCache::builder().url(redis.url()).out_of_touch(bypass).connect().await.unwrap();
+    let bypass = DisconnectPolicy::Bypass(Duration::from_millis(500));
+    let shared = RedisCache::builder().url(redis.url()).on_disconnect(bypass).connect().await.unwrap();
     let cache = TieredCache::new(MemoryCache::new(1_000), shared);
     cache.insert("user:1", &1, Policy::ttl(Duration::from_secs(600))).await.unwrap();
     let server = Framework::Axum.administer(larder_http::admin(cache)).await;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{CacheExt, Invalidation, MemoryCache, Operation, OutOfTouch, Policy};
+use larder::{CacheExt, DisconnectPolicy, Invalidation, MemoryCache, Operation, Policy};
 use larder_servers::{Fault, PostgresServer, Proxy};
 use larder_sql::TieredSqlCache;
 use sqlx::{Connection, Executor, SqliteConnection};
@@ -67,7 +67,7 @@ async fn a_server_is_killed_and_comes_back() {
 async fn nothing_is_served_out_of_touch() {
     let Some(server) = PostgresServer::start() else { return };
     let place = Place::on(&server);
-    let fresh = place.builder().out_of_touch(OutOfTouch::Bypass(Duration::from_millis(500)));
+    let fresh = place.builder().on_disconnect(DisconnectPolicy::Bypass(Duration::from_millis(500)));
     let cache = TieredSqlCache::new(&MemoryCache::new(1_000), fresh.connect().await.unwrap());
     cache.insert("k", &1_u64, policy()).await.unwrap();
     // On a busy machine it may be out of touch for a moment.

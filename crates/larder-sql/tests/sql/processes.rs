@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use larder::{CacheExt, Invalidation, MemoryCache, OutOfTouch};
+use larder::{CacheExt, DisconnectPolicy, Invalidation, MemoryCache};
 use larder_servers::PostgresServer;
 use larder_sql::TieredSqlCache;
 use rustix::time::{ClockId, clock_gettime};
@@ -188,8 +188,10 @@ async fn work(place: Place) {
         _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
-    let builder =
-        place.builder().deadline(Duration::from_secs(1)).out_of_touch(OutOfTouch::Bypass(OUT_OF_TOUCH));
+    let builder = place
+        .builder()
+        .deadline(Duration::from_secs(1))
+        .on_disconnect(DisconnectPolicy::Bypass(OUT_OF_TOUCH));
     let cache = TieredSqlCache::new(&MemoryCache::new(1_000), builder.connect_lazily().unwrap());
     tell("start", 0, 0, now());
     let (one, two) = (cache.clone(), cache.clone());

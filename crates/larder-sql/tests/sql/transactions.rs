@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder::{CacheExt, MemoryCache, OutOfTouch, Scope};
+use larder::{CacheExt, DisconnectPolicy, MemoryCache, Scope};
 use larder_servers::PostgresServer;
 use larder_sql::TieredSqlCache;
 use sqlx::{Connection, Executor, PgConnection, Row, SqliteConnection, postgres::PgListener};
@@ -74,8 +74,8 @@ async fn hold_head(place: &Place) -> PgConnection {
 async fn what_another_process_is_taking_is_waited_for() {
     let Some(place) = Place::all().into_iter().find(|place| !place.is_sqlite()) else { return };
     let connect = async || {
-        let patience = OutOfTouch::Bypass(Duration::from_millis(500));
-        let sql = place.builder().out_of_touch(patience).connect().await.unwrap();
+        let patience = DisconnectPolicy::Bypass(Duration::from_millis(500));
+        let sql = place.builder().on_disconnect(patience).connect().await.unwrap();
         TieredSqlCache::new(&MemoryCache::new(100), sql)
     };
     let caches = [connect().await, connect().await];

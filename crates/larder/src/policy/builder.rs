@@ -128,7 +128,7 @@ impl PolicyBuilder {
     ///
     /// Invalidations reach memory as they always do: this is no bound to how old a value may be, but to how long a process
     /// goes without looking at what others have stored since, and to how long memory answers where the log of invalidations
-    /// is out of reach ([`OutOfTouch::Serve`]). After it, one caller of a process reads the server, and the
+    /// is out of reach ([`DisconnectPolicy::Serve`]). After it, one caller of a process reads the server, and the
     /// others wait for it. What is there takes the place of what is in memory; if there is nothing, the value is computed
     /// anew. While the server cannot be asked, or if the computation fails, memory answers until the end of `ttl`. `get`, which
     /// computes nothing, then gives what is in memory too.
@@ -149,7 +149,7 @@ impl PolicyBuilder {
     /// [`MemoryCache`]: crate::MemoryCache
     /// [`RedisCache`]: crate::RedisCache
     /// [`TieredCache`]: crate::TieredCache
-    /// [`OutOfTouch::Serve`]: crate::OutOfTouch::Serve
+    /// [`DisconnectPolicy::Serve`]: crate::DisconnectPolicy::Serve
     pub fn memory_ttl(mut self, limit: Duration) -> Self {
         self.policy.memory_ttl = Some(limit);
         self

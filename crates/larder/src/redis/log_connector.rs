@@ -21,7 +21,7 @@ pub(super) fn open_log(config: &Arc<Config>, settings: &Settings) -> Arc<RedisLo
     let log = log::RedisLogSettings {
         order: LocalOrder::of_process(),
         slots: settings.scope_slots,
-        freshness: settings.out_of_touch.freshness(),
+        freshness: settings.on_disconnect.freshness(),
         deadline: config.deadline.max(PATIENCE),
         unlink: config.is_cluster().then(|| unlinking(config.clone())),
         names: settings.sealing.names(),

@@ -6,7 +6,7 @@ use crate::{
     epoch::DEFAULT_SLOTS,
     error::{Kind, Result},
     shared_entries::Sealing,
-    shared_log::out_of_touch::OutOfTouch,
+    shared_log::disconnect_policy::DisconnectPolicy,
     wire::Wire,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Settings {
     pub(super) wire: Wire,
     pub(super) sealing: Sealing,
     pub(super) scope_slots: usize,
-    pub(super) out_of_touch: OutOfTouch,
+    pub(super) on_disconnect: DisconnectPolicy,
     pub(super) lease_lifetime: Duration,
 }
 
@@ -29,7 +29,7 @@ impl Default for Settings {
             wire: Wire::default(),
             sealing: Sealing::default(),
             scope_slots: DEFAULT_SLOTS,
-            out_of_touch: OutOfTouch::default(),
+            on_disconnect: DisconnectPolicy::default(),
             lease_lifetime: Duration::from_secs(10),
         }
     }

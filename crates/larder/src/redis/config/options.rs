@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::builder::RedisCacheBuilder;
 use crate::{
-    shared_log::out_of_touch::OutOfTouch,
+    shared_log::disconnect_policy::DisconnectPolicy,
     wire::{
         BuiltIn, Compression,
         codec::{AnyCodec, Codec},
@@ -63,10 +63,10 @@ impl RedisCacheBuilder {
         self
     }
 
-    /// What to do while changes made by other processes are not heard of; [`OutOfTouch::Serve`] by default. Of
+    /// What to do while changes made by other processes are not heard of; [`DisconnectPolicy::Serve`] by default. Of
     /// caches with one prefix on one server in a process, the strictest counts for all.
-    pub fn out_of_touch(mut self, policy: OutOfTouch) -> Self {
-        self.settings.out_of_touch = policy;
+    pub fn on_disconnect(mut self, policy: DisconnectPolicy) -> Self {
+        self.settings.on_disconnect = policy;
         self
     }
 

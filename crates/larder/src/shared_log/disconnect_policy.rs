@@ -1,12 +1,12 @@
-//! What to do while the log is out of touch.
+//! What a cache serves while it is disconnected from the invalidation log.
 
 use std::time::Duration;
 
-/// What to do while the invalidation log is out of touch, so that changes that other processes make are not
+/// What a cache serves while it is disconnected from the invalidation log, so that changes that other processes make are not
 /// heard of. What this process changes itself counts at once in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub enum OutOfTouch {
+pub enum DisconnectPolicy {
     /// Serves what is in memory until its `ttl` and stale windows end.
     #[default]
     Serve,
@@ -17,10 +17,10 @@ pub enum OutOfTouch {
     Bypass(Duration),
 }
 
-impl OutOfTouch {
+impl DisconnectPolicy {
     const SHORTEST: Duration = Duration::from_millis(10);
 
-    /// For how long anything may be served out of touch, if there is a limit.
+    /// For how long anything may be served while disconnected, if there is a limit.
     pub(crate) fn freshness(self) -> Option<Duration> {
         match self {
             Self::Serve => None,
