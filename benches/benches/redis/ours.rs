@@ -86,6 +86,20 @@ pub(crate) fn get_many(cache: impl CacheExt + Clone + 'static) -> Run {
     })
 }
 
+pub(crate) fn insert_many(cache: impl CacheExt + Clone + 'static) -> Run {
+    run(move |numbers| {
+        let cache = cache.clone();
+        async move {
+            for number in numbers {
+                let values: Vec<_> = batch(number).map(|id| (key(id), Account::new(id))).collect();
+                cache.insert_many(&values, policy()).await.expect("the values can be encoded");
+            }
+            let stats = cache.stats();
+            assert!(stats.shared_failures * 100 <= stats.shared_stores, "the values are stored in Redis");
+        }
+    })
+}
+
 pub(crate) fn miss(cache: RedisCache, lock: Lock) -> Run {
     let policy = Policy::builder().ttl(Duration::from_secs(LIFETIME)).lock(lock).build();
     let policy = policy.expect("the settings are valid");

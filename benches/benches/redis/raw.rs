@@ -75,6 +75,23 @@ pub(crate) fn get_many(connection: MultiplexedConnection, by_one_command: bool) 
     })
 }
 
+pub(crate) fn insert_many(connection: MultiplexedConnection) -> Run {
+    run(move |numbers| {
+        let mut connection = connection.clone();
+        async move {
+            for number in numbers {
+                let mut sets = pipe();
+                for id in batch(number) {
+                    let set = sets.cmd("SET").arg(raw_key(id)).arg(Account::encoded(id));
+                    set.arg("EX").arg(LIFETIME).ignore();
+                }
+                let stored: redis::RedisResult<()> = sets.query_async(&mut connection).await;
+                stored.expect("the server is there");
+            }
+        }
+    })
+}
+
 pub(crate) fn miss(connection: MultiplexedConnection, locked: bool) -> Run {
     // Not those of the other way.
     let first = IDS * if locked { 1_000_000 } else { 1_000 };

@@ -69,6 +69,15 @@ pub(crate) static GROUPS: &[Group] = &[
         ],
     },
     Group {
+        name: "100 inserts at once",
+        times: 10,
+        ways: &[
+            way!("raw pipeline of encoded `SET`s", url => raw::insert_many(raw::connect(&url).await)),
+            way!("`RedisCache`, `insert_many`", url => ours::insert_many(ours::shared(&url).await)),
+            way!("`TieredCache`, `insert_many`", url => ours::insert_many(ours::tiered(&url).await)),
+        ],
+    },
+    Group {
         name: "a miss",
         times: 200,
         ways: &[
