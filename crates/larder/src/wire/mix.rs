@@ -3,6 +3,8 @@
 //! XXH3 hashes texts; what combines hashes and numbers is one multiplication to 128 bits, folded. It is part of
 //! the wire format: see `docs/wire-format.md`.
 
+use std::cell::Cell;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 const LEFT: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -24,4 +26,29 @@ pub(super) fn text(text: &str) -> u64 {
 /// The hash of several names, in their order.
 pub(super) fn names(names: &[&str]) -> u64 {
     names.iter().fold(names.len() as u64, |hash, name| mix(hash, text(name)))
+}
+
+/// The lists that each thread has hashed last: which list, by where it lies and how long it is, and its hash.
+const KNOWN: usize = 64;
+
+thread_local! {
+    static LISTS: [Cell<(usize, usize, u64)>; KNOWN] = const { [const { Cell::new((0, 0, 0)) }; KNOWN] };
+}
+
+/// The hash of a list of the program, which is found once as long as no other list takes its place.
+pub(super) fn names_of_type(list: &'static [&'static str]) -> u64 {
+    let (at, length) = (list.as_ptr().addr(), list.len());
+    let known = |lists: &[Cell<(usize, usize, u64)>; KNOWN]| {
+        let place = &lists[at / align_of::<&str>() % KNOWN];
+        match place.get() {
+            // What is empty lies anywhere.
+            (known_at, known_length, hash) if (known_at, known_length) == (at, length) && length > 0 => hash,
+            _ => {
+                let hash = names(list);
+                place.set((at, length, hash));
+                hash
+            }
+        }
+    };
+    LISTS.with(known)
 }

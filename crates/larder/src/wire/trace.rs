@@ -10,7 +10,9 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::mix::{mix, names, text};
+use smallvec::SmallVec;
+
+use super::mix::{mix, names_of_type, text};
 
 /// What is asked for. The numbers are part of the wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +105,7 @@ pub(super) struct Trace {
     /// Those of the last struct or struct variant.
     last_fields: Cell<AskedFields>,
     enum_name: Cell<&'static str>,
-    lists: RefCell<Vec<List>>,
+    lists: RefCell<SmallVec<[List; 2]>>,
 }
 
 impl Trace {
@@ -224,7 +226,7 @@ impl Trace {
         if let Some(known) = known.iter().find(same) {
             return known.hash;
         }
-        let hash = names(list);
+        let hash = names_of_type(list);
         known.push(List { of, names: list, hash, is_fields });
         hash
     }
