@@ -3,6 +3,7 @@
 mod encoding;
 #[cfg(feature = "inspect")]
 mod header_standing;
+mod incoming;
 pub(crate) mod offload;
 mod order;
 mod outgoing;
@@ -25,20 +26,17 @@ pub use self::{
     sealing::{NameHashing, Sealing},
 };
 use self::{
-    offload::{LARGE, offload, on_large_stack},
     rejections::Rejections,
     unshareable::{Unshareable, UnsharedTypes},
 };
 use crate::{
     cache_core::{Core, Lookup},
-    entry::{Entry, sharing::Received},
+    entry::Entry,
     epoch::Epoch,
-    error::Result,
-    mutant::{self, Rule},
     scope::ScopeHash,
     stats::{Counters, Group},
     value::ValueType,
-    wire::{Header, Rejected, Wire},
+    wire::{Header, Wire},
 };
 
 /// What makes messages of entries, and entries of messages, by one order that processes share.
@@ -201,101 +199,6 @@ impl SharedEntries {
             failed.count(core, of.group);
             core.count_in(of.group, |counters| &counters.shared_misses);
         }
-    }
-
-    /// The entry that a message holds, if it is valid: by the epoch that its header names, or by this one. What is sealed is
-    /// opened before anything of it is looked at.
-    pub(crate) async fn opened(
-        &self,
-        core: &Core,
-        at: Lookup<'_>,
-        of: ValueType,
-        (message, epoch): (Vec<u8>, Option<Epoch>),
-    ) -> Option<Entry> {
-        let message = self.sealing.opened(|| (self.stored_as)(at.key), message, &self.wire.limits).await;
-        let entry = match message {
-            Ok(message) => self.try_receive(core, at, of, (message, epoch)).await,
-            Err(rejected) => Err(rejected),
-        };
-        match entry {
-            Ok(entry) => entry,
-            Err(rejected) => {
-                if matches!(rejected, Rejected::Shape | Rejected::Untyped) {
-                    core.count_in(of.group, |counters| &counters.shared_other_shape);
-                }
-                if matches!(rejected, Rejected::Codec(_)) {
-                    core.count_in(of.group, |counters| &counters.shared_other_codec);
-                }
-                if rejected.is_by_seal() {
-                    core.count_in(of.group, |counters| &counters.shared_not_authentic);
-                }
-                if rejected.is_by_type() {
-                    core.count_in(of.group, |counters| &counters.shared_unreadable);
-                }
-                // After the reasons that it is a sum of.
-                core.count_in(of.group, |counters| &counters.shared_rejected);
-                self.rejections.note(rejected, of.name());
-                crate::panic_guard::report!(debug, key = at.key, %rejected, wanted = of.name(), "what is stored is not accepted");
-                None
-            }
-        }
-    }
-
-    async fn try_receive(
-        &self,
-        core: &Core,
-        at: Lookup<'_>,
-        of: ValueType,
-        (message, epoch): (Vec<u8>, Option<Epoch>),
-    ) -> Result<Option<Entry>, Rejected> {
-        let mut header = Header::parse(&message, &self.wire.limits)?;
-        header.envelope.epoch = epoch.unwrap_or(header.envelope.epoch);
-        self.wire.codecs.of_number(header.codec)?;
-        let envelope = &header.envelope;
-        if !envelope.scopes.contains(&ScopeHash::key(at.key)) {
-            return Err(Rejected::Header);
-        }
-        if envelope.epoch > self.order.latest_possible() {
-            return Err(Rejected::Future);
-        }
-        let Some(since) = self.order.judge(&envelope.scopes, envelope.epoch) else {
-            core.count_in(of.group, |counters| &counters.invalidated_reads);
-            return Ok(None);
-        };
-        let (now, remaining) = (core.now(), envelope.times.remaining(self.server_now()));
-        let here = match header.raw_length() <= LARGE {
-            true => self.wire.value(of, &header, &message),
-            false => Err(Rejected::TooDeep),
-        };
-        let (header, (value, value_type)) = match here {
-            // It has nothing for this reader, and nothing is wrong with it.
-            Err(Rejected::Shape) if self.wire.has_kept_error(of, &header) => return Ok(None),
-            Err(Rejected::TooDeep) => {
-                let wire = self.wire.clone();
-                let decode = move |wire: &Wire| {
-                    let value = wire.value(of, &header, &message)?;
-                    Ok((header.clone(), value))
-                };
-                offload(move || match decode(&wire) {
-                    Err(Rejected::TooDeep) => {
-                        on_large_stack(|| decode(&wire.deep())).unwrap_or(Err(Rejected::TooDeep))
-                    }
-                    decoded => decoded,
-                })
-                .await?
-            }
-            here => (header, here?),
-        };
-        let since = if mutant::is(Rule::PromotionStampedAtInsertion) { core.begin() } else { since };
-        let (life, epoch, scopes) = (
-            remaining.life(now).in_memory(now, of.memory_limit()),
-            header.envelope.epoch,
-            header.envelope.scopes,
-        );
-        let cost = core.statistics().usual_cost(of.group);
-        let marked = self.order.marked(&scopes, epoch, life.stored);
-        let received = Received { is_from_disk: false, since, life, marked, scopes, value, value_type, cost };
-        Ok(Some(Entry::received((at.key.into(), at.hash), received)))
     }
 
     /// The time by which entries are dated: where there is a log, that of its server, so that no two processes have to agree

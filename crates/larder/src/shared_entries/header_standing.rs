@@ -17,7 +17,7 @@ impl SharedEntries {
     /// What is judged before a value is read.
     pub(crate) fn standing(&self, now: Moment, envelope: &Envelope) -> Standing {
         let remaining = envelope.times.remaining(self.server_now());
-        let is_valid = envelope.epoch <= self.order.latest_possible()
+        let is_valid = self.order.is_possible(envelope.epoch)
             && self.order.judge(&envelope.scopes, envelope.epoch).is_some();
         let life = remaining.life(now);
         let marked = self.order.marked(&envelope.scopes, envelope.epoch, life.stored);

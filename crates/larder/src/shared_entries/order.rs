@@ -31,8 +31,8 @@ pub(crate) trait EntryOrder: Send + Sync {
         false
     }
 
-    /// What claims a later one was forged, or harmed.
-    fn latest_possible(&self) -> Epoch;
+    /// Whether an entry can have this epoch. One that cannot was forged, or harmed.
+    fn is_possible(&self, epoch: Epoch) -> bool;
 
     /// The time by which entries are dated, in milliseconds since 1970, as far as it is known.
     fn now_ms(&self) -> Option<u64>;
@@ -64,8 +64,9 @@ impl EntryOrder for Log {
         Self::refuses_records(self)
     }
 
-    fn latest_possible(&self) -> Epoch {
-        self.order().latest_possible()
+    /// The clock is asked only about what this process has not come to.
+    fn is_possible(&self, epoch: Epoch) -> bool {
+        epoch <= self.order().position() || epoch <= self.order().latest_possible()
     }
 
     fn now_ms(&self) -> Option<u64> {
@@ -96,8 +97,8 @@ impl EntryOrder for GenerationEpochs {
         self.order.epoch_of(since) == Some(Epoch::MAX)
     }
 
-    fn latest_possible(&self) -> Epoch {
-        Epoch::MAX
+    fn is_possible(&self, _: Epoch) -> bool {
+        true
     }
 
     fn now_ms(&self) -> Option<u64> {

@@ -68,19 +68,33 @@ impl Sealing {
         offload(move || sealed::seal(&keyring, &name, &message)).await
     }
 
+    /// Whether to open this takes no time to speak of.
+    pub(crate) fn is_opened_at_once(&self, stored: &[u8]) -> bool {
+        self.keyring.is_none() || stored.len() <= LARGE
+    }
+
     /// The message in what was found under a name.
-    pub(crate) async fn opened(
+    pub(crate) fn opened(
         &self,
         name: impl FnOnce() -> String,
         stored: Vec<u8>,
         limits: &Limits,
     ) -> Result<Vec<u8>, Rejected> {
-        let Some(keyring) = &self.keyring else { return Ok(stored) };
-        if stored.len() <= LARGE {
-            return sealed::open(keyring, &name(), stored, limits);
+        match &self.keyring {
+            Some(keyring) => sealed::open(keyring, &name(), stored, limits),
+            None => Ok(stored),
         }
-        let (keyring, name, limits) = (keyring.clone(), name(), *limits);
-        offload(move || sealed::open(&keyring, &name, stored, &limits)).await
+    }
+
+    /// The same, where it holds up no other call.
+    pub(crate) async fn opened_apart(
+        &self,
+        name: String,
+        stored: Vec<u8>,
+        limits: &Limits,
+    ) -> Result<Vec<u8>, Rejected> {
+        let (sealing, limits) = (self.clone(), *limits);
+        offload(move || sealing.opened(|| name, stored, &limits)).await
     }
 
     /// Seals with these keys.

@@ -50,9 +50,22 @@ impl Sealing {
         Ok(message)
     }
 
-    pub(crate) async fn opened(
+    pub(crate) const fn is_opened_at_once(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    pub(crate) fn opened(
         &self,
         _: impl FnOnce() -> String,
+        stored: Vec<u8>,
+        _: &Limits,
+    ) -> Result<Vec<u8>, Rejected> {
+        Ok(stored)
+    }
+
+    pub(crate) async fn opened_apart(
+        &self,
+        _: String,
         stored: Vec<u8>,
         _: &Limits,
     ) -> Result<Vec<u8>, Rejected> {
