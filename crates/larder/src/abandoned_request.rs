@@ -22,8 +22,18 @@ pub fn abandonable<F: Future, A: FnOnce()>(
     request: F,
     abandoned: A,
 ) -> Abandonable<F, A> {
+    abandonable_from(Instant::now(), deadline, request, abandoned)
+}
+
+/// The same, of a request that began then.
+pub(crate) fn abandonable_from<F: Future, A: FnOnce()>(
+    begun: Instant,
+    deadline: Duration,
+    request: F,
+    abandoned: A,
+) -> Abandonable<F, A> {
     let patience = PATIENCE.min(deadline / 2);
-    Abandonable { request, begun: Instant::now(), patience, looks_again: false, abandoned: Some(abandoned) }
+    Abandonable { request, begun, patience, looks_again: false, abandoned: Some(abandoned) }
 }
 
 pin_project! {

@@ -12,6 +12,8 @@ mod disk;
 #[path = "redis/no_disk.rs"]
 mod disk;
 mod entries;
+mod entry_reads;
+mod entry_stores;
 #[cfg(feature = "events")]
 pub(crate) mod events;
 mod heartbeat;

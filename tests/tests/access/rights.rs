@@ -190,6 +190,33 @@ async fn the_least_rights_of_counters_and_events() {
     assert!(unused.is_empty(), "it needs less: {unused:?}");
 }
 
+/// Several entries are read by one command where that may be, and by one for each where not.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_need_no_right_of_their_own() {
+    let server = RedisServer::start();
+    let without: Vec<_> = commands().filter(|command| *command != "mget").collect();
+    admit(&server, Some("larder:*"), &without);
+    let cache = as_user(RedisCache::builder().url(server.url())).connect().await.unwrap();
+    let values: Vec<_> = (0..300_u64).map(|n| (format!("many:{n}"), n)).collect();
+    let keys: Vec<_> = values.iter().map(|(key, _)| key).collect();
+    cache.insert_many(&values, long()).await.unwrap();
+    let read = async || {
+        let before = ["get", "mget"].map(|command| calls(&server, command));
+        let found = cache.get_many::<u64>(&keys).await.unwrap();
+        let asked = ["get", "mget"].map(|command| calls(&server, command));
+        (found.into_iter().flatten().count(), asked[0] - before[0], asked[1] - before[1])
+    };
+    assert_eq!(read().await, (300, 300, 0));
+    assert_eq!(cache.link().refusals, [], "it is not missed");
+
+    // With the right from the next connection on; and without it again, once it is refused.
+    admit(&server, Some("larder:*"), &commands().collect::<Vec<_>>());
+    server.command::<u64>(&["CLIENT", "KILL", "USER", USER]);
+    eventually(async || read().await == (300, 0, 2)).await;
+    admit(&server, Some("larder:*"), &without);
+    eventually(async || read().await == (300, 300, 0)).await;
+}
+
 /// Without a right, everything else goes on, or the connection is refused with that reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_right_that_is_missing_is_named() {

@@ -13,9 +13,11 @@ pub(crate) const USER: &str = "app";
 pub(crate) const PASSWORD: &str = "s3cret";
 
 /// What larder sends, in commands and from scripts. Everything else is refused.
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     // Entries.
     "get",
+    // Larder goes without where this is refused.
+    "mget",
     "set",
     "evalsha",
     "eval",

@@ -43,6 +43,7 @@ pub(super) struct Capabilities {
     scripting: AtomicU8,
     has_no_set: AtomicBool,
     has_no_unlink: AtomicBool,
+    has_no_mget: AtomicBool,
     said: AtomicBool,
     /// When it was asked last whether scripts run.
     asked: Mutex<Option<Instant>>,
@@ -67,6 +68,16 @@ impl Capabilities {
     /// What deletes keys. See [`has_set`](Self::has_set) for why it is asked.
     pub(super) fn deletion(&self) -> &'static str {
         if self.has_no_unlink.load(Relaxed) { "DEL" } else { "UNLINK" }
+    }
+
+    /// Whether one command may read several keys.
+    pub(super) fn has_mget(&self) -> bool {
+        !self.has_no_mget.load(Relaxed)
+    }
+
+    /// It was refused.
+    pub(super) fn lose_mget(&self) {
+        self.has_no_mget.store(true, Relaxed);
     }
 
     /// Whether it is time to ask again whether scripts run. The first caller asks.
@@ -97,8 +108,9 @@ impl Capabilities {
 
     /// Takes the replies to [`questions`].
     pub(super) fn learn(&self, replies: &[Value], refusals: &ServerRefusals) {
-        let [get, set, unlink, scripts @ ..] = replies else { return };
-        let refused: Vec<_> = replies.iter().filter_map(error).collect();
+        let [mget, needed @ ..] = replies else { return };
+        let [get, set, unlink, scripts @ ..] = needed else { return };
+        let refused: Vec<_> = needed.iter().filter_map(error).collect();
         refusals.learn_rights(refused.iter().map(String::as_str));
         let check = |operation, reply: &Value| match error(reply) {
             None => refusals.accepted(operation),
@@ -111,6 +123,7 @@ impl Capabilities {
         check(Operation::Read, get);
         check(Operation::Store, set);
         let is_unknown = |reply: &Value| error(reply).is_some_and(|text| refusal::is_unknown(&text));
+        self.has_no_mget.store(error(mget).is_some_and(|text| refusal::mend(&text).is_some()), Relaxed);
         self.has_no_set.store(is_unknown(set), Relaxed);
         self.has_no_unlink.store(is_unknown(unlink), Relaxed);
         self.learn_scripts(scripts, refusals);
@@ -143,6 +156,8 @@ pub(super) fn questions(prefix: &str) -> Vec<Cmd> {
     const PROBE: &str = "larder-probe";
     let names = KeyNames::new(prefix);
     let mut questions = vec![
+        // What can be done without.
+        words(&["MGET", &names.entry(PROBE)]),
         words(&["GET", &names.entry(PROBE)]),
         // Refused where any write is. Sets nothing: there is no such lease.
         words(&["SET", &names.lease(PROBE), "", "XX", "PX", "1"]),
@@ -177,7 +192,8 @@ mod tests {
 
     fn learned(by_hash: Value, by_source: Value) -> (Scripting, usize) {
         let (capabilities, refusals) = (Capabilities::default(), ServerRefusals::default());
-        capabilities.learn(&[Value::Nil, Value::Nil, Value::Int(0), by_hash, by_source], &refusals);
+        capabilities
+            .learn(&[Value::Nil, Value::Nil, Value::Nil, Value::Int(0), by_hash, by_source], &refusals);
         (capabilities.scripting(), refusals.list().len())
     }
 
@@ -213,13 +229,26 @@ mod tests {
     fn where_the_key_lies_is_no_refusal() {
         let (capabilities, refusals) = (Capabilities::default(), ServerRefusals::default());
         let moved = || refused("MOVED 3999 127.0.0.1:7001");
-        capabilities.learn(&[moved(), moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
+        capabilities.learn(&[moved(), moved(), moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
         assert_eq!(refusals.list(), []);
-        assert!(capabilities.has_set() && capabilities.deletion() == "UNLINK");
+        assert!(capabilities.has_set() && capabilities.deletion() == "UNLINK" && capabilities.has_mget());
         let unknown = || refused("ERR unknown command, with args beginning with: 'x'");
-        capabilities.learn(&[moved(), unknown(), unknown(), Value::Int(1), Value::Int(1)], &refusals);
+        capabilities
+            .learn(&[moved(), moved(), unknown(), unknown(), Value::Int(1), Value::Int(1)], &refusals);
         assert!(!capabilities.has_set() && capabilities.deletion() == "DEL");
         assert_eq!(refusals.list()[0].operation, Operation::Store);
+    }
+
+    #[test]
+    fn what_can_be_done_without_is_no_refusal() {
+        let (capabilities, refusals) = (Capabilities::default(), ServerRefusals::default());
+        let [no, nil] = [refused("NOPERM User app has no permissions to run the 'mget' command"), Value::Nil];
+        let rest = [nil.clone(), nil.clone(), Value::Int(0), Value::Int(1), Value::Int(1)];
+        let replies = |mget: &Value| [&[mget.clone()], &rest[..]].concat();
+        capabilities.learn(&replies(&no), &refusals);
+        assert!(!capabilities.has_mget() && refusals.list().is_empty());
+        capabilities.learn(&replies(&nil), &refusals);
+        assert!(capabilities.has_mget());
     }
 
     #[test]

@@ -43,7 +43,7 @@ use self::{
     replicas::SentinelReplicas,
 };
 pub(crate) use self::{
-    command::{Command, CommandFailure, Reply, Unavailable},
+    command::{Command, CommandFailure, CommandKey, Reply, Unavailable},
     connect_error::{ConnectError, io_error},
     dial::Dialed,
     link::{Admit, LinkState},
@@ -114,9 +114,14 @@ impl Connections {
     /// Sends one command. Takes no longer than the deadline, to however many nodes of a cluster it is sent on. Dropping
     /// the future may or may not keep it from being sent.
     pub(crate) async fn call(&self, command: &Command) -> Reply {
+        self.call_now(Instant::now(), command).await
+    }
+
+    /// The same, for one who has just looked at the clock.
+    pub(crate) async fn call_now(&self, now: Instant, command: &Command) -> Reply {
         match &self.0 {
-            Routes::Single(link, _) => link.call(&command.words).await,
-            Routes::Cluster(cluster) => cluster.call(command).await,
+            Routes::Single(link, _) => link.call(now, &command.words).await,
+            Routes::Cluster(cluster) => cluster.call(now, command).await,
         }
     }
 
@@ -154,7 +159,9 @@ impl Connections {
     /// than half of the deadline.
     pub(crate) async fn call_replica(&self, command: &Command) -> ReplicaReply {
         match &self.0 {
-            Routes::Single(_, replicas) => Some(replicas.as_ref()?.picked()?.call(&command.words).await),
+            Routes::Single(_, replicas) => {
+                Some(replicas.as_ref()?.picked()?.call(Instant::now(), &command.words).await)
+            }
             Routes::Cluster(cluster) => cluster.call_replica(command).await,
         }
     }
@@ -221,7 +228,7 @@ impl Master {
 
     /// Sends it one command, wherever the command's key lies.
     pub(crate) async fn call(&self, command: &Command) -> Reply {
-        self.0.call(&command.words).await
+        self.0.call(Instant::now(), &command.words).await
     }
 }
 

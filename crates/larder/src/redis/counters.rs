@@ -30,7 +30,7 @@ impl Remote {
     pub(super) async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
         let name = self.names.counter(key);
         let call = if by == 0 {
-            RemoteCall::Command(Operation::Count, Command::get(&name))
+            RemoteCall::Command(Operation::Count, Command::get(name.as_str()))
         } else if !self.runs_scripts_now() {
             if let Some(ttl) = ttl {
                 // One that ends just after this is made again without an end, which is what a script is for.

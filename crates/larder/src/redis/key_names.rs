@@ -1,7 +1,8 @@
 //! What things are called in Redis. Each kind has a key space of its own: no user's key can be the log's.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
+use super::connection::CommandKey;
 use crate::shared_entries::NameHashing;
 
 /// What a key in Redis stands for.
@@ -80,6 +81,11 @@ impl KeyNames {
     /// The entry of a full key.
     pub(super) fn entry(&self, key: &str) -> String {
         self.name("e", key)
+    }
+
+    /// The same, for a command.
+    pub(super) fn entry_name<'k>(&'k self, key: &'k str) -> Name<'k> {
+        self.parts("e", key)
     }
 
     /// The counter of a full key.
@@ -184,9 +190,35 @@ impl KeyNames {
         Some((Kind::of(*letter)?, key))
     }
 
-    fn name(&self, kind: &str, key: &str) -> String {
-        let key = self.names.of(&self.prefix, kind, key);
-        [&self.prefix, ":", kind, ":", &key].concat()
+    fn name(&self, kind: &'static str, key: &str) -> String {
+        self.parts(kind, key).parts().concat()
+    }
+
+    fn parts<'k>(&'k self, kind: &'static str, key: &'k str) -> Name<'k> {
+        Name { prefix: &self.prefix, kind, key: self.names.of(&self.prefix, kind, key) }
+    }
+}
+
+/// A name, not yet in one piece.
+pub(super) struct Name<'k> {
+    prefix: &'k str,
+    kind: &'static str,
+    key: Cow<'k, str>,
+}
+
+impl Name<'_> {
+    fn parts(&self) -> [&str; 5] {
+        [self.prefix, ":", self.kind, ":", &self.key]
+    }
+}
+
+impl CommandKey for Name<'_> {
+    fn length(&self) -> usize {
+        self.parts().map(str::len).iter().sum()
+    }
+
+    fn write(&self, mut to: impl FnMut(&[u8])) {
+        self.parts().into_iter().for_each(|part| to(part.as_bytes()));
     }
 }
 

@@ -4,13 +4,12 @@
 
 mod plain;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::redis::Value;
 use async_trait::async_trait;
 
 use super::{
-    connection::Command,
     remote::Remote,
     script::{RemoteCall, Script, milliseconds},
 };
@@ -79,7 +78,7 @@ impl LeaseStore for Remote {
         request: LeaseRequest,
     ) -> LeaseAttempt {
         let LeaseRequest { own, outdated, waits, lifetime } = request;
-        let read = RemoteCall::Command(Operation::Read, Command::get(&self.names.entry(at.key)));
+        let read = RemoteCall::Command(Operation::Read, self.entry_read(at.key));
         let (leased, found) = if self.runs_scripts_now() {
             let arguments = vec![
                 own.bytes().to_vec(),
@@ -117,7 +116,8 @@ impl LeaseStore for Remote {
 
     /// Of the master: no replica may have what was stored just now.
     async fn look(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
-        self.read_one_from_master(core, at, of, Instant::now()).await
+        let now = tokio::time::Instant::now();
+        self.read_one_from_master(core, at, of, (now.into_std(), now)).await
     }
 
     async fn renew(&self, key: &str, holder: LeaseHolder, lifetime: Duration) -> bool {

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use super::{
     config::Config,
     connection::{Command, CommandFailure, Connections, Reply, Unavailable},
@@ -31,10 +33,6 @@ pub(crate) struct Remote {
     /// What was found out about the servers.
     pub(super) findings: Arc<Findings>,
     /// For connections of their own, and to tell one log from another.
-    #[cfg_attr(
-        not(any(feature = "disk", feature = "events", feature = "inspect", feature = "write-behind")),
-        expect(dead_code, reason = "only queues and events have connections of their own")
-    )]
     pub(super) config: Arc<Config>,
     pub(super) deadline: Duration,
     pub(super) reads_replicas: bool,
@@ -58,7 +56,12 @@ impl Remote {
 
     /// Sends one command.
     pub(super) async fn send(&self, operation: Operation, command: &Command) -> Reply {
-        let reply = self.connections.call(command).await;
+        self.send_now(Instant::now(), operation, command).await
+    }
+
+    /// The same, for one who has just looked at the clock.
+    pub(super) async fn send_now(&self, now: Instant, operation: Operation, command: &Command) -> Reply {
+        let reply = self.connections.call_now(now, command).await;
         self.note(operation, &reply);
         reply
     }

@@ -11,7 +11,8 @@ use std::{
 use ::redis::Value;
 
 use super::{
-    connection::{Command, CommandFailure, ReplicaReply, Unavailable},
+    connection::{CommandFailure, ReplicaReply, Unavailable},
+    entry_reads::EntryReads,
     remote::Remote,
 };
 use crate::{
@@ -30,13 +31,13 @@ impl Remote {
         of: ValueType,
     ) -> Option<Entry> {
         let began = Instant::now();
-        let reply = self.connections.call_replica(&Command::get(&self.names.entry(at.key))).await;
+        let reply = self.connections.call_replica(&self.entry_read(at.key)).await;
         let was_late = is_late(&reply);
         if let Some(entry) = self.take_from_replica(core, at, of, reply).await {
             core.statistics().read(began.elapsed());
             return Some(entry);
         }
-        let read = self.read_one_from_master(core, at, of, began);
+        let read = self.read_one_from_master(core, at, of, (began, tokio::time::Instant::now()));
         match self.in_time(read, was_late, began).await {
             Some(entry) => entry,
             None => {
@@ -54,7 +55,8 @@ impl Remote {
         of: ValueType,
     ) -> Vec<Option<Entry>> {
         let began = Instant::now();
-        let replies = self.connections.call_replicas(self.gets(keys)).await;
+        let EntryReads { commands, spread } = self.entry_reads(keys);
+        let replies = spread.over_replicas(self.connections.call_replicas(commands).await);
         let was_late = replies.iter().any(is_late);
         let mut entries = Vec::with_capacity(keys.len());
         let mut missing = Vec::new();

@@ -108,7 +108,7 @@ impl Remote {
 
     /// In one round trip, in a cluster one to each node.
     async fn sum(&self, keys: &[String]) -> Result<i64> {
-        let gets = keys.iter().map(|key| Command::get(&self.names.number(key))).collect();
+        let gets = keys.iter().map(|key| Command::get(self.names.number(key).as_str())).collect();
         let mut sum = 0_i64;
         for (key, reply) in keys.iter().zip(self.send_many(Operation::Count, gets).await) {
             let number = match reply.map_err(|failure| failure.of(COUNTER))? {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::command::{Command, Reply, Unavailable};
 
-/// Commands in one pipeline.
+/// Commands in one pipeline. One that reads several keys counts as so many: its deadline is for about as much work.
 const COMMANDS: usize = 1_000;
 
 /// Bytes in one pipeline, unless one command has more.
@@ -35,7 +35,8 @@ pub(super) trait Exchange: Sync {
 /// Whether these commands are one pipeline.
 pub(super) fn is_one(commands: &[Command]) -> bool {
     let bytes = || commands.iter().map(Command::size).sum::<usize>();
-    commands.len() <= 1 || commands.len() <= COMMANDS && bytes() <= BYTES
+    let keys = || commands.iter().map(Command::keys).sum::<usize>();
+    commands.len() <= 1 || keys() <= COMMANDS && bytes() <= BYTES
 }
 
 /// Sends commands, by this deadline if they are one pipeline; of several, each has a deadline of its own. The replies are
@@ -94,13 +95,14 @@ impl Iterator for Pipelines {
 
     fn next(&mut self) -> Option<Pipeline> {
         let first = self.next.take().or_else(|| self.commands.next())?;
-        let mut bytes = first.size();
+        let (mut bytes, mut keys) = (first.size(), first.keys());
         let mut pipeline = Pipeline::with_capacity(self.commands.len().min(COMMANDS - 1) + 1);
         pipeline.add_command(first.words);
-        while pipeline.len() < COMMANDS {
+        while keys < COMMANDS {
             let Some(command) = self.commands.next() else { break };
             bytes += command.size();
-            if bytes > BYTES {
+            keys += command.keys();
+            if bytes > BYTES || keys > COMMANDS {
                 self.next = Some(command);
                 break;
             }
@@ -124,6 +126,8 @@ mod tests {
         assert_eq!(lengths(vec![]), [0usize; 0]);
         assert_eq!(lengths(vec![get()]), [1]);
         assert_eq!(lengths(std::iter::repeat_with(get).take(2_001).collect()), [1_000, 1_000, 1]);
+        let many = || Command::get_all((0..250).map(|_| "k"));
+        assert_eq!(lengths(std::iter::repeat_with(many).take(5).collect()), [4, 1]);
         let large = |bytes| Command::new("SET").key("k").arg(vec![0u8; bytes]);
         assert_eq!(lengths(vec![large(BYTES / 2 - 100), get(), large(BYTES * 2), get()]), [2, 1, 1]);
     }

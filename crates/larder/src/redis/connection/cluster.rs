@@ -108,12 +108,18 @@ impl Cluster {
         })
     }
 
-    pub(super) async fn call(self: &Arc<Self>, command: &Command) -> Reply {
-        let deadline = self.deadline();
-        let map = self.map(deadline).await?;
+    pub(super) async fn call(self: &Arc<Self>, now: Instant, command: &Command) -> Reply {
+        let deadline = now + self.config.deadline;
+        // What few calls come to is in a box: each call would have to have room for it.
+        let map = match self.map.load_full() {
+            Some(map) => map,
+            None => Box::pin(self.map(deadline)).await?,
+        };
         let (node, link) = self.route(&map, command)?;
-        let reply = link.call_by(deadline, &command.words).await;
-        self.follow(node, (&command.words, deadline), reply).await
+        match link.call(now, &command.words).await {
+            Ok(value) => Ok(value),
+            failed => Box::pin(self.follow(node, (&command.words, deadline), failed)).await,
+        }
     }
 
     /// When an operation has to end that begins now.

@@ -1,8 +1,12 @@
 //! A command, and what comes of it.
 
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::Arc,
+};
 
-use ::redis::{Cmd, RedisError, ServerError, ToRedisArgs, Value};
+use ::redis::{Cmd, RedisError, RedisWrite, ServerError, ToRedisArgs, Value};
 
 use super::connect_error::io_error;
 use crate::{
@@ -16,6 +20,8 @@ pub(crate) struct Command {
     pub(super) words: Cmd,
     /// Which word is the key.
     key: Option<usize>,
+    /// How many keys it has; one at least.
+    keys: usize,
 }
 
 impl Command {
@@ -27,19 +33,35 @@ impl Command {
     pub(crate) fn with_room(name: &str, (words, bytes): (usize, usize)) -> Self {
         let mut words = Cmd::with_capacity(1 + words, name.len() + bytes);
         words.arg(name);
-        Self { words, key: None }
+        Self { words, key: None, keys: 1 }
     }
 
     /// Reads a key.
-    pub(crate) fn get(key: &str) -> Self {
-        Self::with_room("GET", (1, key.len())).key(key)
+    pub(crate) fn get(key: &(impl CommandKey + ?Sized)) -> Self {
+        let mut command = Self::with_room("GET", (1, key.length()));
+        command.push_key(key);
+        command
+    }
+
+    /// Reads several keys.
+    pub(crate) fn get_all(keys: impl ExactSizeIterator<Item: CommandKey> + Clone) -> Self {
+        let bytes = keys.clone().map(|key| key.length()).sum();
+        let mut command = Self { keys: keys.len().max(1), ..Self::with_room("MGET", (keys.len(), bytes)) };
+        keys.for_each(|key| command.push_key(&key));
+        command
     }
 
     /// Appends a key. The first one decides where the command goes; without any, it goes to some node.
     pub(crate) fn key(mut self, key: impl AsRef<[u8]>) -> Self {
-        self.key.get_or_insert(self.words.args_iter().len());
-        self.words.arg(key.as_ref());
+        self.push_key(key.as_ref());
         self
+    }
+
+    fn push_key(&mut self, key: &(impl CommandKey + ?Sized)) {
+        self.key.get_or_insert_with(|| self.words.args_iter().len());
+        let mut word = self.words.writer_for_next_arg();
+        // It has all memory for what it takes.
+        key.write(|part| word.write_all(part).expect("a command takes all bytes"));
     }
 
     /// Appends one word, or several.
@@ -56,6 +78,11 @@ impl Command {
         }
     }
 
+    /// How many commands of one key it stands for.
+    pub(super) fn keys(&self) -> usize {
+        self.keys
+    }
+
     pub(super) fn size(&self) -> usize {
         // Per word, what the protocol puts around it.
         self.words
@@ -68,10 +95,48 @@ impl Command {
     }
 }
 
+/// A key as a command takes it: in parts, so that they need not be one text before.
+pub(crate) trait CommandKey {
+    fn length(&self) -> usize;
+
+    fn write(&self, to: impl FnMut(&[u8]));
+}
+
+impl CommandKey for [u8] {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn write(&self, mut to: impl FnMut(&[u8])) {
+        to(self);
+    }
+}
+
+impl CommandKey for str {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn write(&self, to: impl FnMut(&[u8])) {
+        self.as_bytes().write(to);
+    }
+}
+
+#[cfg(test)]
+impl CommandKey for &str {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn write(&self, to: impl FnMut(&[u8])) {
+        self.as_bytes().write(to);
+    }
+}
+
 impl From<Cmd> for Command {
     /// A command without a key: it goes to some node.
     fn from(words: Cmd) -> Self {
-        Self { words, key: None }
+        Self { words, key: None, keys: 1 }
     }
 }
 

@@ -9,6 +9,7 @@ mod too_late;
 mod waiting;
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{
@@ -188,18 +189,25 @@ impl ServerLink {
         Instant::now() + self.config.deadline
     }
 
-    /// Sends one command.
-    pub(super) async fn call(self: &Arc<Self>, command: &Cmd) -> Reply {
-        self.call_by(self.deadline(), command).await
+    /// Sends one command, as all of an operation that begins now.
+    pub(super) fn call(self: &Arc<Self>, now: Instant, command: &Cmd) -> impl Future<Output = Reply> + Send {
+        self.call_within((now, now + self.config.deadline), command)
     }
 
     /// The same, as a part of an operation that has begun before.
     pub(super) async fn call_by(self: &Arc<Self>, deadline: Instant, command: &Cmd) -> Reply {
-        let mut taken = self.take(deadline).await?;
+        self.call_within((Instant::now(), deadline), command).await
+    }
+
+    async fn call_within(self: &Arc<Self>, time: (Instant, Instant), command: &Cmd) -> Reply {
+        let mut taken = match self.take_at_once() {
+            Some(taken) => taken,
+            None => Box::pin(self.take(time)).await?,
+        };
         let answer = {
             let (line, generation) = (taken.line, taken.generation);
-            let request = taken.connection.send_packed_command(command);
-            self.answered_by(deadline, request, || self.abandoned(line, generation)).await
+            let request = pin!(taken.connection.send_packed_command(command));
+            self.answered_by(time, request, || self.abandoned(line, generation)).await
         };
         let value = self.finished(&taken, answer)?;
         let reply = self.reply(value, &taken);
@@ -213,11 +221,15 @@ impl ServerLink {
         deadline: Instant,
         commands: &Pipeline,
     ) -> Result<Vec<Reply>, Unavailable> {
-        let mut taken = self.take(deadline).await?;
+        let time = (Instant::now(), deadline);
+        let mut taken = match self.take_at_once() {
+            Some(taken) => taken,
+            None => Box::pin(self.take(time)).await?,
+        };
         let answer = {
             let (line, generation) = (taken.line, taken.generation);
-            let request = taken.connection.send_packed_commands(commands, 0, commands.len());
-            self.answered_by(deadline, request, || self.abandoned(line, generation)).await
+            let request = pin!(taken.connection.send_packed_commands(commands, 0, commands.len()));
+            self.answered_by(time, request, || self.abandoned(line, generation)).await
         };
         let values = self.finished(&taken, answer)?;
         let replies = values.into_iter().map(|value| self.reply(value, &taken)).collect();
@@ -225,21 +237,23 @@ impl ServerLink {
         Ok(replies)
     }
 
-    /// A connection, if there is one now, or an attempt under way that comes to one in time.
-    async fn take(self: &Arc<Self>, deadline: Instant) -> Result<Taken, Unavailable> {
+    /// A connection, if there is one now.
+    fn take_at_once(&self) -> Option<Taken> {
         // What runs in a task is in a runtime. To ask for that has all threads meet at its count.
-        if tokio::task::try_id().is_none() && Handle::try_current().is_err() {
-            return Err(Unavailable::NoRuntime);
-        }
-        let line = match self.lines.len() {
+        let is_in_runtime = tokio::task::try_id().is_some() || Handle::try_current().is_ok();
+        (is_in_runtime && self.breaker.admits()).then(|| self.taken(self.next_line())).flatten()
+    }
+
+    fn next_line(&self) -> usize {
+        match self.lines.len() {
             1 => 0,
             lines => self.turn.fetch_add(1, Relaxed) % lines,
-        };
-        if self.breaker.admits()
-            && let Some(taken) = self.taken(line)
-        {
-            return Ok(taken);
         }
+    }
+
+    /// A connection, if an attempt under way comes to one in time.
+    async fn take(self: &Arc<Self>, time: (Instant, Instant)) -> Result<Taken, Unavailable> {
+        let line = self.next_line();
         let Ok(runtime) = Handle::try_current() else { return Err(Unavailable::NoRuntime) };
         if !self.breaker.admits() {
             self.ensure_repair(line, &runtime);
@@ -249,12 +263,12 @@ impl ServerLink {
         self.ensure_repair(line, &runtime);
         let settled = |stage: &Stage| matches!(stage, Stage::Up | Stage::Down { .. });
         // What is waited for is a guard. It goes at once: with a writer that waits for that, the next reader waits too.
-        let waiting = async { drop(stages.wait_for(settled).await) };
+        let waiting = pin!(async { drop(stages.wait_for(settled).await) });
         let abandoned = || {
             self.note_abandoned();
             self.count_failure(&runtime);
         };
-        if let Err(late) = self.answered_by(deadline, waiting, abandoned).await {
+        if let Err(late) = self.answered_by(time, waiting, abandoned).await {
             if late.in_vain {
                 self.count_failure(&runtime);
             }

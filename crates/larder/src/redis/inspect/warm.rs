@@ -12,7 +12,7 @@ use crate::{
     redis::{
         capabilities::Scripting,
         connection::Command,
-        entries::store_unless_later,
+        entry_stores::store_unless_later,
         script::{self, RemoteCall, milliseconds},
     },
     scope::{self, ScopeHash, ScopeSet},

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     super::replicas::{ReplicaReply, pick},
-    Cluster, Command, CommandFailure, LinkState, Map, ServerLink, batch, join_all, slot,
+    Cluster, Command, CommandFailure, Instant, LinkState, Map, ServerLink, batch, join_all, slot,
 };
 
 impl Map {
@@ -28,7 +28,7 @@ impl Cluster {
     /// Sends a command that only reads to a replica of its key's master.
     pub(in super::super) async fn call_replica(self: &Arc<Self>, command: &Command) -> ReplicaReply {
         let map = self.current_map()?;
-        let reply = map.replica(command.deciding_key()?)?.call(&command.words).await;
+        let reply = map.replica(command.deciding_key()?)?.call(Instant::now(), &command.words).await;
         self.note_moved(&reply);
         Some(reply)
     }
