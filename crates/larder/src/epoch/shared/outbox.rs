@@ -61,6 +61,8 @@ struct OutboxState {
     callers: Callers,
     /// The number of the last attempt.
     attempt: u64,
+    /// The number of the last one that the server has named an epoch for.
+    last_named: u64,
     /// When a record was last read back, or something came in where nothing was.
     progress: Option<Instant>,
     /// What has left, and when. What is inside needs no remembering, however long it waits.
@@ -193,6 +195,7 @@ impl Outbox {
     /// The server said what epoch the record of an attempt has, with these scopes.
     pub(crate) fn named(&self, attempt: u64, scopes: &[ScopeHash], epoch: Epoch) {
         let mut state = lock(&self.state);
+        state.last_named = state.last_named.max(attempt);
         for scope in scopes {
             if let Some(inside) =
                 state.pending.get_mut(scope).filter(|inside| inside.attempt == Some(attempt))
@@ -305,6 +308,33 @@ impl Outbox {
         callers.unnamed_come_back();
         self.settle(state);
         self.waits.notify_one();
+    }
+
+    /// The last attempt that the server has named an epoch for.
+    pub(crate) fn last_named(&self) -> u64 {
+        lock(&self.state).last_named
+    }
+
+    /// Has appended again what the server named an epoch for up to this attempt, and has not been read back: all that the log
+    /// had later was read, so that these records are lost.
+    pub(crate) fn append_unread(&self, last_named: u64) {
+        if self.inside.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut state = lock(&self.state);
+        let OutboxState { pending, waiting, callers, .. } = &mut *state;
+        let waited = waiting.len();
+        for (scope, inside) in pending {
+            if inside.epoch.is_some() && inside.attempt.is_some_and(|attempt| attempt <= last_named) {
+                *inside = Pending::default();
+                waiting.push_back(*scope);
+            }
+        }
+        if waiting.len() > waited {
+            callers.named_come_back(last_named);
+            drop(state);
+            self.waits.notify_one();
+        }
     }
 
     /// As if a minute had passed.

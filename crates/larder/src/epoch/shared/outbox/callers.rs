@@ -86,17 +86,24 @@ impl Callers {
 
     /// What was read back by now is delivered, whatever becomes of the server.
     pub(super) fn all_come_back(&mut self) {
-        self.all_come_back_if(|_| true);
+        self.all_come_back_if(|_, _| true);
     }
 
     /// The same, of those whose record the server has not named: what it has named can be read back still.
     pub(super) fn unnamed_come_back(&mut self) {
-        self.all_come_back_if(|under_way| under_way.named.is_none());
+        self.all_come_back_if(|_, under_way| under_way.named.is_none());
     }
 
-    fn all_come_back_if(&mut self, condition: impl Fn(&AttemptUnderWay) -> bool) {
-        let unread = |under_way: &AttemptUnderWay| under_way.echoed.is_none() && condition(under_way);
-        let mut under_way: Vec<_> = self.under_way.extract_if(|_, attempt| unread(attempt)).collect();
+    /// The same, of those up to this attempt that the server has named: their records are lost.
+    pub(super) fn named_come_back(&mut self, last: u64) {
+        self.all_come_back_if(|attempt, under_way| attempt <= last && under_way.named.is_some());
+    }
+
+    fn all_come_back_if(&mut self, condition: impl Fn(u64, &AttemptUnderWay) -> bool) {
+        let unread = |number: &u64, under_way: &mut AttemptUnderWay| {
+            under_way.echoed.is_none() && condition(*number, under_way)
+        };
+        let mut under_way: Vec<_> = self.under_way.extract_if(unread).collect();
         under_way.sort_by_key(|(attempt, _)| *attempt);
         self.failed.extend(under_way.into_iter().flat_map(|(_, attempt)| attempt.callers));
         self.forget_gone();
