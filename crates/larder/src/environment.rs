@@ -40,7 +40,7 @@ use crate::{
 /// | `LARDER_COMPRESSION` | `none`, `lz4`, or `zstd` (with that feature) | `lz4` |
 /// | `LARDER_SEAL_KEYS` | keys that seal what is in Redis (with the feature `seal`), by commas: the first one seals, all of them open; each of 64 hexadecimal digits, as `openssl rand -hex 32` makes them. See [`RedisCacheBuilder::seal`](crate::RedisCacheBuilder) | not sealed |
 /// | `LARDER_NAME_KEY` | one more such key, to hash the names of keys in Redis with | keys are their own names |
-/// | `LARDER_BYPASS_AFTER` | out of touch with Redis for this many seconds, serve nothing from memory | serve |
+/// | `LARDER_BYPASS_AFTER` | after this many seconds without contact with Redis, serve nothing from memory | serve |
 ///
 /// There are no variables for credentials of sentinels, nor for certificates: with TLS, servers are checked against the
 /// roots of the system. Where those are needed, a program builds the cache itself, with
