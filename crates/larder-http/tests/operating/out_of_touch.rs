@@ -78,7 +78,7 @@ async fn an_outage_is_told_and_nothing_waits_for_it() {
     for server in &servers {
         let ill = health(server, 503).await;
         assert_eq!(ill["status"], "degraded");
-        assert!(ill["why"].as_str().unwrap().contains("no contact"), "{ill}");
+        assert!(ill["why"].as_str().unwrap().contains("no contact with Redis for"), "{ill}");
         let (status, done) = post(server, "/invalidate", &json!({ "scopes": ["user:4"] })).await;
         assert_eq!((status, &done["outcome"], &done["epoch"]), (202, &json!("queued"), &Value::Null));
         assert_eq!(ask(server, "/keys").await.0, 200);
