@@ -126,7 +126,7 @@ impl FollowedLog {
         settings.anew(self.log.epochs().clone())
     }
 
-    /// What makes messages of entries, by the order of this log.
+    /// Turns entries into messages, by the order of this log.
     #[must_use]
     pub fn entries(&self) -> SharedEntries {
         SharedEntries::new(self.log.clone())

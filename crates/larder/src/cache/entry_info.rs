@@ -1,4 +1,4 @@
-//! What is told of entries, and what a store that processes share tells of its own.
+//! Facts about entries, for listings: of those in memory, and of those in a store that processes share.
 
 use std::{sync::Arc, time::Duration};
 
