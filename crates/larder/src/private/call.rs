@@ -56,7 +56,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         Self::begin_otherwise(cache, &key, (how, admitted), function)
     }
 
-    /// A call that refreshes, tells what becomes of it, or goes without the cache.
+    /// A call that refreshes, notes its outcome, or goes without the cache.
     #[cold]
     fn begin_otherwise<V: LocalValue>(
         cache: &'c C,

@@ -25,7 +25,7 @@ pub(crate) struct Missed {
     entry: Option<(Entry, Freshness)>,
     /// [`Core::stores`] before the lookup.
     pub(crate) stores: u64,
-    /// What the call tells of its outcome.
+    /// Where the call notes its outcome.
     pub(crate) observer: Observer,
 }
 
@@ -35,7 +35,7 @@ impl Missed {
         self.entry.filter(|(entry, _)| !entry.0.is_error())
     }
 
-    /// The same, of a call that tells what becomes of it.
+    /// The same, of a call that notes its outcome.
     pub(crate) fn observed(self, observer: Observer) -> Self {
         Self { observer, ..self }
     }
@@ -77,7 +77,7 @@ fn look_further<V: LocalValue>(
     look_in_store(cache, Lookup { key: key.text(), hash }, Observer::default())
 }
 
-/// The same as [`look`], of a call that tells what becomes of it.
+/// The same as [`look`], of a call that notes its outcome.
 pub(crate) fn look_observed<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     key: &str,

@@ -97,7 +97,7 @@ pub(super) struct Request<'a, C: ?Sized, S> {
     pub(super) watch: Arc<Watch>,
     /// The span of the call, if there is one.
     pub(super) span: Traced,
-    /// What the call tells of its outcome.
+    /// Where the call notes its outcome.
     pub(super) observer: Observer,
 }
 

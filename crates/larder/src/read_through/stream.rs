@@ -51,7 +51,7 @@ pub(crate) struct Terms {
     pub(crate) refreshes: bool,
     /// The call goes without the cache.
     pub(crate) passes_by: bool,
-    /// What the call tells of its outcome.
+    /// Where the call notes its outcome.
     pub(crate) observer: Observer,
 }
 

@@ -112,12 +112,8 @@ impl Remote {
 
     /// The entry in the reply to a `GET`, if there is a valid one; counted either way.
     async fn take_over(&self, core: &Core, at: Lookup<'_>, of: ValueType, reply: Reply) -> Option<Entry> {
-        let entry = match reply {
-            Ok(Value::BulkString(message)) => {
-                let length = message.len() as u64;
-                core.statistics().add_in(of.group, |counters| &counters.shared_read_bytes, length);
-                self.receive(core, at, of, message).await
-            }
+        let message = match reply {
+            Ok(Value::BulkString(message)) => Some((message, None)),
             Ok(_) => None,
             Err(failure) => {
                 StoreOutcome::from(&failure).count(core, of.group);
@@ -125,22 +121,7 @@ impl Remote {
                 None
             }
         };
-        core.count_in(of.group, |counters| match entry {
-            Some(_) => &counters.shared_hits,
-            None => &counters.shared_misses,
-        });
-        entry
-    }
-
-    /// The entry that a message holds, if it is valid.
-    pub(super) async fn receive(
-        &self,
-        core: &Core,
-        at: Lookup<'_>,
-        of: ValueType,
-        message: Vec<u8>,
-    ) -> Option<Entry> {
-        self.entries.opened(core, at, of, (message, None)).await
+        self.entries.receive_at(core, at, of, message).await
     }
 
     /// Stores what is valid still, and can be judged by other processes. What cannot be shared is marked.

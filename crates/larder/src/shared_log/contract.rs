@@ -67,7 +67,7 @@ pub struct LogServer {
 
 /// A connection to a log. It is given up after an error.
 ///
-/// `limit` is how long the store may take, besides what it is told to wait.
+/// `limit` is how long the store may take, besides the time that it is to wait.
 #[async_trait]
 pub trait LogConnection: Send {
     /// What it leads to.

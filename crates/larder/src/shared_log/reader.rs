@@ -56,7 +56,7 @@ pub(super) struct Reader {
     unreadable: LogThrottle,
 }
 
-/// What people were told of the contact with the log.
+/// What was logged of the contact with the log.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reported {
     There,

@@ -186,7 +186,7 @@ impl Shared {
         self.log().contact()
     }
 
-    /// Nothing is to be served that is out of touch for longer than this.
+    /// Nothing is to be served once this process has been disconnected for longer than this.
     pub(super) fn wants(&self, freshness: Option<Duration>) {
         if let Some(limit) = freshness {
             self.contact().restrict(limit);

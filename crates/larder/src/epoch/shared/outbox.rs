@@ -24,10 +24,11 @@ use foldhash::quality::RandomState;
 use tokio::sync::Notify;
 
 use self::{callers::Callers, deletions::Deletions};
+use super::coverage::covers;
 use crate::{
     epoch::{Announcement, Epoch},
     mutant::{self, Rule},
-    scope::{self, ScopeHash},
+    scope::ScopeHash,
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -118,14 +119,7 @@ impl Outbox {
         if self.inside.load(Ordering::Acquire) == 0 {
             return false;
         }
-        let state = lock(&self.state);
-        let inside = |scope| state.pending.contains_key(scope);
-        // Whichever is less: an entry may have thousands of scopes, and the lock is one for all.
-        let covered = || match state.pending.len() < scopes.len() {
-            true => state.pending.keys().any(|pending| scope::contains(scopes, *pending)),
-            false => scopes.iter().any(inside),
-        };
-        inside(&ScopeHash::ALL) || covered()
+        covers(&lock(&self.state).pending, scopes)
     }
 
     /// Whether this very scope is inside.

@@ -1,4 +1,4 @@
-//! Who waits to be told of what is inside.
+//! The callers that wait for what is inside to be delivered.
 
 use std::{collections::HashMap, mem, sync::Arc};
 
