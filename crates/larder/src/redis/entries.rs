@@ -61,7 +61,7 @@ pub(super) fn store_unless_later(
 impl Remote {
     /// The entries under these keys that are valid as far as this process knows.
     pub(super) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
-        if self.reads_replicas {
+        if self.asks_replicas() {
             return self.read_from_replicas(core, keys, of).await;
         }
         self.read_from_masters(core, keys, of, Instant::now()).await
@@ -69,10 +69,14 @@ impl Remote {
 
     /// The same for one key.
     pub(crate) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
-        if self.reads_replicas {
+        if self.asks_replicas() {
             return self.read_one_from_replica(core, at, of).await;
         }
         self.read_one_from_master(core, at, of, Instant::now()).await
+    }
+
+    fn asks_replicas(&self) -> bool {
+        self.reads_replicas && self.findings.capabilities.has_get()
     }
 
     /// What [`read`](Self::read) gives, of the masters. It began then.
@@ -201,7 +205,7 @@ impl Remote {
 impl From<&CommandFailure> for StoreOutcome {
     fn from(failure: &CommandFailure) -> Self {
         match failure {
-            CommandFailure::Refused(_) => Self::Refused,
+            CommandFailure::Refused(_) | CommandFailure::Unavailable(Unavailable::Get) => Self::Refused,
             CommandFailure::Unavailable(Unavailable::Deadline) => Self::TimedOut,
             CommandFailure::Unavailable(_) => Self::Unreachable,
         }

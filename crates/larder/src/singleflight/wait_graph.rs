@@ -322,6 +322,24 @@ mod tests {
         steps
     }
 
+    /// However many there are, or each search would be as long as all of them.
+    #[test]
+    fn a_step_finds_one() {
+        const MANY: usize = 100;
+        let (waiting, [awaited]) = (InFlightId::next(), nodes());
+        let waits = (0..MANY).flat_map(|_| {
+            [(waiting, nodes::<1>()[0].clone()), (InFlightId::next(), awaited.clone())]
+                .map(|(waiting, awaited)| Wait::begin(smallvec![waiting], &awaited).unwrap())
+        });
+        let _waits: Vec<_> = waits.collect();
+        let graph = graph();
+        let (mut forwards, mut backwards) = (Search::from([waiting]), Search::from([awaited.id]));
+        for found in 1..=MANY {
+            assert!(graph.step_forwards(&mut forwards) && graph.step_backwards(&mut backwards));
+            assert_eq!((forwards.seen.len(), backwards.seen.len()), (1 + found, 1 + found));
+        }
+    }
+
     #[test]
     fn many_that_wait_for_parts_of_a_batch_that_waits_for_many() {
         const MANY: usize = 2_000;
@@ -343,6 +361,15 @@ mod tests {
             assert!(steps(other, part) < 16, "{}", steps(other, part));
             callers.push(Wait::begin(smallvec![other], part).unwrap());
         }
+    }
+
+    #[test]
+    fn one_that_many_wait_for_waits_for_one_that_waits_for_none() {
+        const MANY: usize = 100;
+        let [popular, last] = nodes();
+        let waits = (0..MANY).map(|_| Wait::begin(smallvec![InFlightId::next()], &popular).unwrap());
+        let _waits: Vec<_> = waits.collect();
+        assert!(steps(popular.id, &last) < 16, "{}", steps(popular.id, &last));
     }
 
     #[test]

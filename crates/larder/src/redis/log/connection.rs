@@ -285,10 +285,11 @@ impl LogConnection for RedisLogConnection {
                 false => self.link.ask(&commands, limit).await,
             }
         };
-        // What is deleted elsewhere is no part of the promise: a server that is slow holds up no record for long.
+        // What is deleted elsewhere is no part of the promise: a server that is slow holds up no record for long. It goes on
+        // in a task of its own until its deadline: it is sent once, and a counter that it was to delete would stay.
         let deleted = async {
             if let Some(unlink) = elsewhere {
-                _ = timeout(limit.min(UNLINK), unlink).await;
+                _ = timeout(limit.min(UNLINK), tokio::spawn(unlink)).await;
             }
         };
         let (replies, ()) = tokio::join!(appended, deleted);
