@@ -14,11 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 use tokio::sync::Notify;
 
 use crate::{
+    cache_padded::CachePadded,
     epoch::{Announcement, Epoch},
     scope::{self, ScopeHash},
     sync::plain::{Mutex, MutexGuard, lock},
