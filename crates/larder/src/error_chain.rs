@@ -31,7 +31,7 @@ fn ends_with(line: &str, said: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{io, sync::Arc};
+    use std::{fmt, io, sync::Arc};
 
     use super::*;
     use crate::error::{self, Kind};
@@ -53,9 +53,20 @@ mod tests {
     struct Within(#[source] Again);
 
     /// Says what its source says, as the errors of some crates do.
-    #[derive(Debug, thiserror::Error)]
-    #[error("{0}")]
-    struct Again(#[source] io::Error);
+    #[derive(Debug)]
+    struct Again(io::Error);
+
+    impl fmt::Display for Again {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    impl std::error::Error for Again {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
 
     #[test]
     fn each_cause_is_in_the_line() {

@@ -40,7 +40,6 @@ use std::{
     },
 };
 
-use crossbeam_utils::CachePadded;
 use smallvec::SmallVec;
 
 pub use self::eviction::Eviction;
@@ -49,6 +48,7 @@ use self::{
     sets::{Sets, index, second},
 };
 use crate::{
+    cache_padded::CachePadded,
     entry::Stored,
     sync::plain::{Mutex, MutexGuard, lock},
 };

@@ -24,12 +24,14 @@ const PROMOTION_SAMPLE: u64 = 8;
 
 impl Core {
     /// Has one hit in 64 looked at, for [`take_hot`](Self::take_hot), until that is taken back.
+    #[cfg_attr(not(any(feature = "shared", test)), expect(dead_code, reason = "heartbeats tell"))]
     pub(crate) fn sample_hits(&self, wanted: bool) {
         self.0.hot.want(wanted);
     }
 
     /// The keys that were hit most in memory since this was last asked, with about how often: those of values that are not
     /// to leave this process are not among them.
+    #[cfg_attr(not(any(feature = "shared", test)), expect(dead_code, reason = "heartbeats tell"))]
     pub(crate) fn take_hot(&self) -> Vec<(Arc<str>, u64)> {
         self.0.hot.take().into_iter().map(|(key, samples)| (key, samples * UPKEEP_SAMPLE)).collect()
     }

@@ -17,11 +17,10 @@ mod queue;
 
 use std::{num::NonZeroU64, sync::Arc};
 
-use crossbeam_utils::CachePadded;
-
 use self::queue::Queue;
 pub(crate) use self::queue::{Lanes, Taken};
 use crate::{
+    cache_padded::CachePadded,
     epoch::{Announcement, Epoch, Epochs, LocalOrder, LogId, ReadVersion, SharedOrder, slots::Slots},
     scope::ScopeHash,
     sync::{

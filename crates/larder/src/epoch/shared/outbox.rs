@@ -19,13 +19,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 use tokio::sync::Notify;
 
 use self::{callers::Callers, deletions::Deletions};
 use super::coverage::covers;
 use crate::{
+    cache_padded::CachePadded,
     epoch::{Announcement, Epoch},
     mutant::{self, Rule},
     scope::ScopeHash,

@@ -16,11 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_utils::CachePadded;
 use tokio::sync::Notify;
 
 use self::pending::{Caller, Pending, PendingScopes};
 use crate::{
+    cache_padded::CachePadded,
     epoch::{Announcement, Epoch, shared::coverage::covers},
     scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
