@@ -9,9 +9,9 @@
 #
 # Seen, in both servers: only keys that were moved are invalidated, because they are deleted at the old owner. A key that does not
 # exist is not moved, and the new owner does not know who has asked the old one. So "there is none" is not taken back, for
-# clients with BCAST neither. node-redis says so until it asks for another key of the slot, is sent to the new owner, and
-# drops all; with hits alone it never is. A client that keeps absence has to look for the owners of slots itself, or give it
-# a lifetime.
+# clients with BCAST neither. node-redis says it until it asks for another key of the slot, is sent to the new owner, and
+# drops all; hits send it nowhere. (The crate redis 1.8.1 does the same.) A client that keeps absence has to look for the
+# owners of slots itself, or give it a lifetime.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$dir"' EXIT
@@ -97,7 +97,8 @@ say(new, "SET {x}present new", "SET {x}absent new")
 time.sleep(0.5)
 for name, connection in (("tracking", keyed), ("BCAST", all_keys)):
     said = say(connection, "PING")
-    print(f"{name}:", ", ".join(f"{key} {'is' if '{x}' + key in said else 'is not'} invalidated" for key in ("present", "absent")))
+    told = [f"{key} {'is' if '{x}' + key in said else 'is not'} invalidated" for key in ("present", "absent")]
+    print(f"{name}: {', '.join(told)}")
 print("after:", ask())
 print("server:", ", ".join(f"{key} {line(new, f'GET {{x}}{key}')}" for key in ("absent", "present")))
 reader.stdin.close()

@@ -3,7 +3,7 @@
 # seen 2026-11-30: what `clear` removes where several namespaces share a store.
 #
 # keyv documents that a namespace allows to clear only it "while using the same database". Expected: `clear` of one leaves what the
-# others have, as `get`, `set` and `delete` keep them apart.
+# others have, as `get` and `set` keep them apart.
 #
 # Seen: if they share the store object, as one does to have one connection, `clear` of one empties all. In a `Map`, because it
 # is emptied whole. In Redis, because the object puts the namespace that it was given last before the keys of all, and clears

@@ -2,16 +2,16 @@
 # undici 7.30.2 (Node.js) with its interceptor `cache`, seen 2026-11-30 (8.13.1 on Node.js 22 does the same): what is stored
 # after a validation.
 #
-# A stored page is asked for again with its `ETag`, and the origin answers `304 Not Modified`, with the `Cache-Control` that it would
-# send with the page, as RFC 9110, 15.4.5 requires. RFC 9111, 4.3.4: what is stored is fresh again. Expected: from then on a hit,
-# and for `no-cache` a 304 each time.
+# A stored page is asked for again with its `ETag`, and the origin answers `304 Not Modified`, with the `Cache-Control` that it
+# would send with the page, as RFC 9110, 15.4.5 requires. RFC 9111, 4.3.4: what is stored is fresh again. Expected: from then on
+# a hit, and for `no-cache` a 304 each time.
 #
-# Seen: a 304 with a `Cache-Control` ends what is stored, whatever it says: the page is served once more, and the next request
-# transfers it whole. So a page with `no-cache` is transferred at each second request, and one request with `no-cache`
-# throws away a page that was good for an hour. All that the URL has by `Vary` goes with it: the German page is transferred
-# anew because the English one was confirmed. A 304 without `Cache-Control`, which RFC 9110 forbids, ends nothing, and does
-# not make the page fresh either. With `stale-while-revalidate` the page is fresh after a 304. The answers are right all the
-# time; an origin that counts on 304s finds half of its bytes saved at most.
+# Seen: a 304 with `max-age` or `no-cache` ends what is stored: the page is served once more, and the next request transfers it
+# whole. So a page with `no-cache` is transferred at each second request, and one request with `no-cache` throws away a page
+# that was good for an hour. All that the URL has by `Vary` goes with it: the German page is transferred anew because the
+# English one was confirmed. A 304 without `Cache-Control`, which RFC 9110 forbids here, ends nothing, and does not make the
+# page fresh either. With `stale-while-revalidate` the page is fresh after a 304. The answers are right all the time; an
+# origin that counts on its 304s sends half of the bytes that they should save.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -43,7 +43,7 @@ async function ask(url, headers = {}) {
   const body = await response.body.text();
   // Time for what is asked behind the answer.
   await sleep(100);
-  if (response.statusCode !== 200 || !body.startsWith("page for")) throw new Error(`${response.statusCode} ${body}`);
+  if (!body.startsWith("page for")) throw new Error(`${response.statusCode} ${body}`);
   return answer;
 }
 const page = (cacheControl, bare304) =>
