@@ -7,7 +7,7 @@ use std::{
     time::{self, Duration},
 };
 
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep_until, timeout};
 
 use super::{
     contract::{LogConnection, LogEntry, LogError, LogRead, LogReply, Purpose},
@@ -183,9 +183,22 @@ impl Reader {
                 pause = self.read(&mut session) => pause?,
             };
             if !pause.is_zero() {
-                sleep(pause).await;
+                self.rest(pause).await;
             }
         }
+    }
+
+    /// Pauses, but not while callers wait for an echo: their calls would take as long. Reads that end a pause are as
+    /// many as appends at most, however many processes there are.
+    async fn rest(&self, pause: Duration) {
+        let awaited = async {
+            self.shared.awaited.notified().await;
+            // What was told of may have been read back since.
+            while self.shared.log().outbox().len() == 0 {
+                self.shared.awaited.notified().await;
+            }
+        };
+        _ = timeout(pause, awaited).await;
     }
 
     /// Whether this is the server on which the last new start was made. One that does not tell has to have what was read

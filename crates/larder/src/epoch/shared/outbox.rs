@@ -186,8 +186,9 @@ impl Outbox {
         !state.waiting.is_empty() || !state.deletions.is_empty()
     }
 
-    /// The server said what epoch the record of an attempt has, with these scopes.
-    pub(crate) fn named(&self, attempt: u64, scopes: &[ScopeHash], epoch: Epoch) {
+    /// The server said what epoch the record of an attempt has, with these scopes. Returns whether callers wait for it to
+    /// be read back.
+    pub(crate) fn named(&self, attempt: u64, scopes: &[ScopeHash], epoch: Epoch) -> bool {
         let mut state = lock(&self.state);
         state.last_named = state.last_named.max(attempt);
         for scope in scopes {
@@ -197,10 +198,12 @@ impl Outbox {
                 inside.epoch = Some(epoch);
             }
         }
+        let is_awaited = state.callers.await_echo_of(attempt);
         let callers = state.callers.named(attempt, epoch);
         drop(state);
         // No lock is held while callers are woken.
         callers.iter().for_each(|announcement| announcement.set_named(epoch));
+        is_awaited
     }
 
     /// Attempts that went out together failed, or may have, oldest first: what they carried waits again, before whatever

@@ -43,6 +43,13 @@ impl Callers {
         self.failed.iter().chain(&self.latest).cloned().collect()
     }
 
+    /// Whether there are any left for whom this attempt's record is still to be read back.
+    pub(super) fn await_echo_of(&self, attempt: u64) -> bool {
+        self.under_way
+            .get(&attempt)
+            .is_some_and(|under_way| under_way.echoed.is_none() && under_way.callers.iter().any(is_held))
+    }
+
     /// The server named the epoch of an attempt.
     pub(super) fn named(&mut self, attempt: u64, epoch: Epoch) -> Vec<Arc<Announcement>> {
         self.change(attempt, |under_way| under_way.named = Some(epoch))
@@ -111,6 +118,11 @@ impl Callers {
 
     /// Those who no longer wait are forgotten: a server may be away for days.
     fn forget_gone(&mut self) {
-        self.failed.retain(|announcement| Arc::strong_count(announcement) > 1);
+        self.failed.retain(is_held);
     }
+}
+
+/// Whether the caller has it as well.
+fn is_held(announcement: &Arc<Announcement>) -> bool {
+    Arc::strong_count(announcement) > 1
 }

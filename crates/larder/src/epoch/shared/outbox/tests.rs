@@ -450,3 +450,23 @@ fn callers_of_what_is_refused_wait_no_longer() {
     let named = Some(Some(Epoch(7)));
     assert_eq!([&sent, &next].map(|call| now(call.named_or_refused())), [named, named]);
 }
+
+#[test]
+fn an_echo_is_awaited_while_a_caller_waits_for_it() {
+    let outbox = Outbox::default();
+    let mut number = 0;
+    let mut set_out = || {
+        number += 1;
+        let told = outbox.add(&scopes([number]), []);
+        (told, outbox.take(usize::MAX).unwrap())
+    };
+    let named = |batch: &OutboxBatch| outbox.named(batch.attempt, &batch.scopes, Epoch(batch.attempt));
+    let (_told, batch) = set_out();
+    assert!(named(&batch));
+    let (told, batch) = set_out();
+    drop(told);
+    assert!(!named(&batch), "its caller does not wait");
+    let (_told, batch) = set_out();
+    outbox.echo(batch.attempt, &batch.scopes, Epoch(batch.attempt));
+    assert!(!named(&batch), "it was read back before");
+}
