@@ -105,13 +105,8 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         self.function
     }
 
-    /// What the lookup found.
-    pub(super) fn missed(&self) -> Missed {
-        self.missed.clone()
-    }
-
-    /// The cache, and the key: one that is refused if a part of it had no text.
-    pub(super) fn at(&self) -> (&'c C, Arc<str>) {
-        (self.cache, if self.failed { "".into() } else { self.key.clone() })
+    /// The cache, and the key: one that is refused if a part of it had no text. And what the lookup found.
+    pub(super) fn into_parts(self) -> ((&'c C, Arc<str>), Missed) {
+        ((self.cache, if self.failed { "".into() } else { self.key }), self.missed)
     }
 }

@@ -15,6 +15,9 @@ use smallvec::SmallVec;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct InFlightId(u64);
 
+/// Computations: that which one is, and those that it is nested in.
+pub(crate) type InFlightIds = SmallVec<[InFlightId; 2]>;
+
 impl InFlightId {
     /// Before all others; the name of none.
     const NONE: Self = Self(0);
@@ -133,7 +136,7 @@ impl WaitGraph {
     /// It is looked for from both ends, step by step: mostly one of them is soon at its own end, while a batch that many
     /// wait for may wait for many.
     fn is_reached(&self, waiting: &[InFlightId], node: &Node) -> (bool, usize) {
-        let from: SmallVec<[InFlightId; 2]> = node.ids().collect();
+        let from: InFlightIds = node.ids().collect();
         let (mut forwards, mut backwards) = (Search::from(node.ids()), Search::from(waiting.iter().copied()));
         let mut steps = 0;
         loop {
@@ -195,14 +198,14 @@ impl WaitGraph {
 
 /// A wait of some computations for another one, on record while this lives.
 pub(crate) struct Wait {
-    waiting: SmallVec<[InFlightId; 2]>,
+    waiting: InFlightIds,
     awaited: InFlightId,
 }
 
 impl Wait {
     /// Puts on record that the computations of `waiting` (a caller's own computation, or batch, and those it is nested
     /// in) wait for `awaited`. None if that would close a cycle: nothing in it would ever end.
-    pub(crate) fn begin<T>(waiting: SmallVec<[InFlightId; 2]>, awaited: &Arc<T>) -> Option<Self>
+    pub(crate) fn begin<T>(waiting: InFlightIds, awaited: &Arc<T>) -> Option<Self>
     where
         T: AsRef<Node> + Send + Sync + 'static,
     {
