@@ -205,3 +205,24 @@ async fn the_default_prefix_is_warned_of() {
     }
     assert_eq!(told(), 1);
 }
+
+/// A counter is deleted once, and not again. The log does not wait for the node that has it, and that is not forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_on_a_slow_node_is_deleted() {
+    let cluster = RedisCluster::start();
+    let nodes: Vec<_> = cluster.servers().iter().map(|server| server.address().to_string()).collect();
+    let cache = tiered(patient(RedisCache::builder().cluster(nodes))).await;
+    let owner = |name: &str| cluster.master_of(cluster.slot_of(name));
+    let log = owner("larder:log");
+    let mut keys = (0..).map(|n| format!("counter:{n}"));
+    let key = keys.find(|key| owner(&format!("larder:c:{key}")) != log).unwrap();
+    assert_eq!(cache.increment(&key, 5, Duration::from_secs(3_600)).await.unwrap(), 5);
+    let slow = cluster.server(owner(&format!("larder:c:{key}")));
+    slow.pause();
+    let invalidated = cache.invalidate(&*key).await;
+    // Less than what makes it fail over.
+    tokio::time::sleep(ms(300)).await;
+    slow.resume();
+    assert!(matches!(invalidated, Invalidation::Delivered(_)));
+    eventually(async || cache.counter(&key).await.is_ok_and(|count| count == 0)).await;
+}

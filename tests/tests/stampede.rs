@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{CacheExt, Policy, TieredCache};
-use larder_servers::RedisServer;
+use larder::{CacheExt, Policy, RedisCache, TieredCache};
+use larder_servers::{RedisCluster, RedisServer};
 use larder_tests::{
     caches::{self, Process, eventually, long, ms},
     workers::Worker,
@@ -231,4 +231,38 @@ async fn one_process_refreshes_for_all() {
     let (refreshed, served) = tokio::join!(refresh, other);
     assert_eq!(served, Ok(0), "the other one is at it: the stale value is served");
     assert_eq!(refreshed, Ok(1));
+}
+
+/// So that both lie on one node, of which both are asked in one round trip.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_cluster_the_lease_lies_beside_its_entry() {
+    let cluster = RedisCluster::start();
+    let nodes: Vec<_> = cluster.servers().iter().map(|server| server.address().to_string()).collect();
+    let builder = RedisCache::builder().cluster(nodes).lease_lifetime(Duration::from_secs(60));
+    let cache = caches::tiered(caches::patient(builder)).await;
+    let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    for key in ["user:7", "user:8", "{user:9}:posts", "ключ"] {
+        let computing = tokio::spawn({
+            let (cache, begun, end) = (cache.clone(), begun.clone(), end.clone());
+            async move {
+                let compute = async || {
+                    begun.notify_one();
+                    end.notified().await;
+                    Ok::<_, String>(1)
+                };
+                cache.get_or_compute(key, long(), compute).await
+            }
+        });
+        begun.notified().await;
+        let entry = format!("larder:e:{key}");
+        let owner = cluster.server(cluster.master_of(cluster.slot_of(&entry)));
+        let names: Vec<String> = owner.command(&["KEYS", "larder:l*"]);
+        let leases: Vec<_> = names.iter().filter(|name| name.contains(key)).collect();
+        assert_eq!(leases.len(), 1, "{key}: {names:?}");
+        assert_eq!(cluster.slot_of(leases[0]), cluster.slot_of(&entry), "{leases:?}");
+        end.notify_one();
+        assert_eq!(computing.await.unwrap(), Ok(1));
+        eventually(async || owner.command::<bool>(&["EXISTS", &entry])).await;
+        eventually(async || owner.command::<Vec<String>>(&["KEYS", "larder:l*"]).is_empty()).await;
+    }
 }

@@ -11,13 +11,14 @@ mod timing;
 mod ways;
 mod work;
 
-use std::{env, process::ExitCode};
+use std::{env, process::ExitCode, time::Duration};
 
 use larder_benches::counter::Counter;
 use larder_servers::RedisServer;
 use tokio::runtime::{Builder, Runtime};
 
 use self::{
+    delivery::{CALLS, DELIVERIES, Delivery},
     timing::{Field, Timing},
     ways::{GROUPS, Group},
 };
@@ -82,11 +83,26 @@ fn report(is_wanted: &dyn Fn(&str) -> bool) {
     }
     if is_wanted("delivery") {
         one_thread().block_on(ours::fill(&url));
-        let [told, invalidated] = delivery::measure(&two_threads(), &url, 500);
-        println!("\n| delivery to another process | p50 µs | p99 µs |\n| --- | --: | --: |");
-        for (name, delays) in [("raw `PUBLISH` to a subscriber", told), ("`invalidate`", invalidated)] {
-            println!("| {name} | {:.0} | {:.0} |", delays[delays.len() / 2], delays[delays.len() * 99 / 100]);
+        let runtime = two_threads();
+        let mut delivery = Delivery::new(&runtime, &url);
+        // Often enough for both, and longer apart than connections are left without a question.
+        for (rounds, pause) in [(1_000, Duration::from_millis(1)), (100, Duration::from_millis(120))] {
+            let name = format!("delivery to another process, every {pause:?}");
+            percentiles(&name, DELIVERIES, &delivery.deliveries(rounds, pause));
         }
+        percentiles("what a caller waits for", CALLS, &delivery.calls(30, 100));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "it is what this is for")]
+fn percentiles(name: &str, ways: [&str; 3], delays: &[Vec<f64>; 3]) {
+    println!("\n| {name} | p50 µs | p99 µs | to raw | to raw |\n| --- | --: | --: | --: | --: |");
+    let of = |delays: &[f64]| [delays[delays.len() / 2], delays[delays.len() * 99 / 100]];
+    let [base_middle, base_late] = of(&delays[0]);
+    for (way, delays) in ways.iter().zip(delays) {
+        let [middle, late] = of(delays);
+        let (to_middle, to_late) = (middle / base_middle, late / base_late);
+        println!("| {way} | {middle:.0} | {late:.0} | {to_middle:.2} | {to_late:.2} |");
     }
 }
 

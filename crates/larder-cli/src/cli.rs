@@ -5,10 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use larder::{Epoch, RedisCache, RedisCacheBuilder, internal::inspect::Inspector};
 
-use crate::{
-    failure::{EXIT_CODES, Failure},
-    secrets,
-};
+use crate::failure::{EXIT_CODES, Failure};
 
 /// See, explain, invalidate, measure and check what larder keeps in Redis.
 #[derive(Debug, Parser)]
@@ -275,7 +272,8 @@ impl Target {
                 .map_err(|error| Failure::usage(format!("--tls-ca {}: {error}", path.display())))?;
             builder = builder.tls_roots(pem);
         }
-        secrets::of_env(builder)
+        // From the environment alone: command lines are seen by others.
+        Ok(builder.seal_from_env()?)
     }
 }
 

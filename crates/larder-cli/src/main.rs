@@ -13,11 +13,6 @@ mod output;
 mod pretty;
 mod progress;
 mod scan;
-#[cfg(feature = "seal")]
-mod secrets;
-#[cfg(not(feature = "seal"))]
-#[path = "no_secrets.rs"]
-mod secrets;
 mod table;
 mod terminal;
 mod units;

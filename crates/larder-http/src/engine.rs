@@ -1,10 +1,12 @@
 //! How requests are answered: the same for every framework.
 //!
 //! [`plan`] decides which way a request goes, unless it is a [`hit`] in memory, and [`answer`] takes that way. A request that
-//! goes to the cache is a `CacheableRequest`; [`lookup`] finds the stored response that it selects. If that may not be served,
-//! a [`fetch`], of its own or a [shared one](shared_fetch), calls the handler, in a [`computation`] of `larder`'s, which coalesces it with other requests: it [copies](copy_body) the body on its way to the client, and
-//! [stores](store) the response or [revalidates](revalidate) the stored one. The response reaches its client through a
-//! [`handoff`]. The computation's value is the stored response, which the waiting requests get.
+//! goes to the cache is a `CacheableRequest`; [`lookup`] finds the stored response that it selects, and [`assess`] says whether
+//! that may be served. If not, a [`shared_fetch`], which may wait for that of another request, runs a [`fetch`] of the handler:
+//! its steps are in [`computation`], as the computation of a value of `larder`'s, which coalesces it with other requests. That
+//! [copies](copy_body) the body on its way to the client, and [stores](store) the response or [revalidates](revalidate) the stored
+//! one. The response reaches its client through a [`handoff`]. The computation's value is the stored response, which the waiting
+//! requests get.
 
 mod answer;
 mod assess;

@@ -14,6 +14,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod walk;
 
 use args::{Args, Macro};
 use errors::Errors;

@@ -44,7 +44,7 @@ pub(crate) struct Cached {
     /// A computation may outlive its caller: it works on owned copies.
     pub(crate) background: bool,
     pub(crate) companions: Companions,
-    /// What makes errors for those who waited, and where a complaint about the option belongs.
+    /// The expression that gives errors to those who waited, and where a complaint about the option belongs.
     pub(crate) share_err: Option<(Span, Expr)>,
     /// Where a complaint about `cache_err` belongs, and which errors it keeps: all of them, if that is not given.
     pub(crate) cache_err: Option<(Span, Option<Expr>)>,

@@ -6,11 +6,12 @@ mod variable;
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
-use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, Ident, Item, ItemFn, Macro, Path, Stmt};
 
 pub(crate) use variable::names_variable;
+
+use crate::walk::{self, Node};
 
 /// Whether an identifier stands anywhere in the tokens.
 pub(crate) fn mention(tokens: &impl ToTokens, name: &str) -> bool {
@@ -43,25 +44,20 @@ pub(crate) fn begins_path(tokens: TokenStream, name: &str, wanted: &impl Fn(&str
 /// Whether a function names `Self`, which only functions in an `impl` or a trait can. Items inside its body
 /// have a `Self` of their own.
 pub(crate) fn names_self_type(function: &ItemFn) -> bool {
-    let mut found = SelfType(false);
-    found.visit_signature(&function.sig);
-    found.visit_block(&function.block);
-    found.0
-}
-
-struct SelfType(bool);
-
-impl<'ast> Visit<'ast> for SelfType {
-    fn visit_path(&mut self, path: &'ast Path) {
-        self.0 |= path.segments.first().is_some_and(|first| first.ident == "Self");
-        visit::visit_path(self, path);
-    }
-
-    fn visit_macro(&mut self, call: &'ast Macro) {
-        self.0 |= mention(&call.tokens, "Self") && !mention(&call.tokens, "fn");
-    }
-
-    fn visit_item(&mut self, _: &'ast Item) {}
+    let mut found = false;
+    walk::in_function(function, |node| match node {
+        Node::Path(path) => {
+            found |= path.segments.first().is_some_and(|first| first.ident == "Self");
+            true
+        }
+        Node::Macro(call) => {
+            found |= mention(&call.tokens, "Self") && !mention(&call.tokens, "fn");
+            false
+        }
+        Node::Item => false,
+        _ => true,
+    });
+    found
 }
 
 /// Puts `local` in the place of `self`.

@@ -17,7 +17,7 @@ use crate::{
     store::{NewItem, Store, mark_text},
 };
 
-/// How many scopes are told at once.
+/// How many scopes are delivered at once.
 const MOST: usize = 512;
 
 /// How often in a row something is delivered before that is settled: under constant load something waits always.
@@ -60,7 +60,7 @@ enum Delivered {
     All,
     /// More may wait.
     Some,
-    /// The node could not be told.
+    /// It could not be delivered to the node.
     Failed,
 }
 

@@ -249,7 +249,7 @@ impl LeaseStore for Store {
         !matches!(self.with_lease(key, &holder, Some(lifetime)).await, Ok(false))
     }
 
-    /// None is told that waits for it.
+    /// No waiting caller is woken.
     async fn release(&self, key: &str, holder: LeaseHolder) -> bool {
         _ = self.with_lease(key, &holder, None).await;
         false

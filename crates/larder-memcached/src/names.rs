@@ -1,7 +1,7 @@
 //! What things are called in memcached, and on which node they are.
 
+use hmac_sha256::Hash;
 use larder::ScopeHash;
-use sha2::{Digest, Sha256};
 
 /// The longest name that memcached takes is of 250 bytes. A longer one, or one with bytes that it does not take, is a digest.
 const LONGEST: usize = 190;
@@ -54,7 +54,7 @@ impl Names {
         if key.len() <= LONGEST && is_printable(key) {
             return format!("{prefix}:{kind}:{key}");
         }
-        let digest = Sha256::digest(key.as_bytes());
+        let digest = Hash::hash(key.as_bytes());
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         // No other kind has two letters.
         format!("{prefix}:{kind}d:{digest}")

@@ -83,7 +83,13 @@ impl Seen {
     pub(crate) fn reply(&self, answer: Answer, after: i64, most: usize) -> Result<LogReply, LogError> {
         let Answer { head, mut rows, time_ms } = answer;
         let Some(head) = head else {
-            return Ok(LogReply { news: Vec::new(), ends: None, older: Vec::new(), time_ms });
+            return Ok(LogReply {
+                news: Vec::new(),
+                ends: None,
+                older: Vec::new(),
+                time_ms,
+                is_set_back: false,
+            });
         };
         let at_position = rows.first().is_some_and(|(id, _)| *id == after);
         let overlap = if at_position { Some(rows.remove(0)) } else { None };
@@ -100,7 +106,8 @@ impl Seen {
             *newest = Some(row);
         }
         drop(newest);
-        Ok(LogReply { news: entries(&rows), ends: Some(head.ends(None)), older: Vec::new(), time_ms })
+        let (news, ends) = (entries(&rows), Some(head.ends(None)));
+        Ok(LogReply { news, ends, older: Vec::new(), time_ms, is_set_back: false })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use hmac_sha256::Hash;
 use larder::internal::shared::NameHashing;
-use sha2::{Digest, Sha256};
 
 use crate::tables::Tables;
 
@@ -58,5 +58,5 @@ fn place(key: &str) -> Vec<u8> {
     if key.len() <= LONGEST {
         return [b"k", key.as_bytes()].concat();
     }
-    [b"d", &Sha256::digest(key.as_bytes())[..]].concat()
+    [b"d", &Hash::hash(key.as_bytes())[..]].concat()
 }

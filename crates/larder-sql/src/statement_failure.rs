@@ -1,4 +1,4 @@
-//! Why the database did not do something: what is counted, what people are told, and what mends it.
+//! Why the database did not do something: what is counted, what is logged, and what mends it.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 

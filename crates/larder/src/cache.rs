@@ -216,13 +216,18 @@ pub trait Storage: Send + Sync {
 impl dyn Storage + '_ {
     /// The same as [`write`](Self::write), at once if that is all done in memory.
     pub(crate) async fn keep(&self, entries: &[Entry]) -> Result<()> {
-        match self.memory() {
-            Some(memory) if !self.writes_further() => {
+        match self.memory_alone() {
+            Some(memory) => {
                 memory.keep(entries);
                 Ok(())
             }
-            _ => self.write(entries).await,
+            None => self.write(entries).await,
         }
+    }
+
+    /// Its memory, if that is all that it writes to: without waiting.
+    pub(crate) fn memory_alone(&self) -> Option<&MemoryTier> {
+        self.memory().filter(|_| !self.writes_further())
     }
 }
 

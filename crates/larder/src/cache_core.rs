@@ -25,7 +25,6 @@ use std::{
     },
 };
 
-use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 pub use self::{
@@ -38,6 +37,7 @@ use crate::gcra::LocalLimits;
 use crate::{
     adaptive::AdaptiveLifetimes,
     cache_events::Hub,
+    cache_padded::CachePadded,
     clock::{Clock, Moment},
     compute_turns::Turns,
     drop_later::{self, DropDeferred},

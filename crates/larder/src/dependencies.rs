@@ -33,7 +33,6 @@ pub(crate) use self::{
     old_entry::OldEntry,
 };
 use pin_project_lite::pin_project;
-use smallvec::SmallVec;
 
 use crate::{
     clock::Moment,
@@ -41,14 +40,14 @@ use crate::{
     epoch::{Epochs, ReadVersion},
     mutant::{self, Rule},
     scope::{self, CollectedScopes, ScopeHash, ScopeSet},
-    singleflight::InFlightId,
+    singleflight::InFlightIds,
     sync::{Mutex, lock},
 };
 
 /// A computation under way.
 pub(crate) struct Frame {
     /// The computations that this computation leads, and those it is nested in.
-    in_flight: SmallVec<[InFlightId; 2]>,
+    in_flight: InFlightIds,
     since: ReadVersion,
     records: bool,
     /// A part of it has a turn, for which others wait: it waits for none itself.
@@ -206,23 +205,19 @@ fn add_foreign(reads: &mut Vec<Reads>, more: &[ForeignDependencies]) {
 
 impl Frame {
     /// A frame for a computation that began at `since`. While it waits, `computations` wait.
-    pub(crate) fn new(
-        in_flight: impl IntoIterator<Item = InFlightId>,
-        since: ReadVersion,
-        detached: bool,
-    ) -> Arc<Self> {
+    pub(crate) fn new(in_flight: InFlightIds, since: ReadVersion, detached: bool) -> Arc<Self> {
         Self::of_request(in_flight, since, detached, (None, false))
     }
 
     /// The same for a computation that may be made from an old value, and one that has a turn.
     pub(crate) fn of_request(
-        in_flight: impl IntoIterator<Item = InFlightId>,
+        in_flight: InFlightIds,
         since: ReadVersion,
         detached: bool,
         (previous, has_turn): (Option<Box<dyn OldEntry>>, bool),
     ) -> Arc<Self> {
         Arc::new(Self {
-            in_flight: in_flight.into_iter().collect(),
+            in_flight,
             since,
             records: !detached,
             has_turn: has_turn || self::has_turn(),
@@ -311,7 +306,7 @@ pub(crate) fn has_turn() -> bool {
 }
 
 /// The computations that the current computation leads or is nested in: those that wait while it waits.
-pub(crate) fn current_in_flight() -> SmallVec<[InFlightId; 2]> {
+pub(crate) fn current_in_flight() -> InFlightIds {
     with_current(|frame| frame.in_flight.clone())
 }
 

@@ -280,8 +280,12 @@ impl Stored {
 impl Drop for Stored {
     /// The last owner of an entry is seldom the one that made the value: a `Drop` that panics is contained.
     fn drop(&mut self) {
-        let value = self.take_value();
-        drop_later::drop_value(&self.key, value);
+        let value: &dyn Any = &*self.value;
+        // Most often it was taken.
+        if !value.is::<()>() {
+            let value = self.take_value();
+            drop_later::drop_value(&self.key, value);
+        }
     }
 }
 

@@ -2,19 +2,17 @@
 
 #[cfg(feature = "disk")]
 mod disk;
-#[cfg(not(feature = "disk"))]
-#[path = "environment/no_disk.rs"]
-mod disk;
+mod features;
 #[cfg(feature = "seal")]
-mod seal;
-#[cfg(not(feature = "seal"))]
-#[path = "environment/no_seal.rs"]
 mod seal;
 mod variables;
 
 use std::time::Duration;
 
-use self::variables::{Variables, invalid, parsed, set, variable};
+use self::{
+    features::{DISK, SEAL},
+    variables::{Variables, invalid, parsed, set, variable},
+};
 use crate::{
     Cache, MemoryCache, TieredCache,
     error::Result,
@@ -40,7 +38,7 @@ use crate::{
 /// | `LARDER_COMPRESSION` | `none`, `lz4`, or `zstd` (with that feature) | `lz4` |
 /// | `LARDER_SEAL_KEYS` | keys that seal what is in Redis (with the feature `seal`), by commas: the first one seals, all of them open; each of 64 hexadecimal digits, as `openssl rand -hex 32` makes them. See [`RedisCacheBuilder::seal`](crate::RedisCacheBuilder) | not sealed |
 /// | `LARDER_NAME_KEY` | one more such key, to hash the names of keys in Redis with | keys are their own names |
-/// | `LARDER_BYPASS_AFTER` | out of touch with Redis for this many seconds, serve nothing from memory | serve |
+/// | `LARDER_BYPASS_AFTER` | after this many seconds without contact with Redis, serve nothing from memory | serve |
 ///
 /// There are no variables for credentials of sentinels, nor for certificates: with TLS, servers are checked against the
 /// roots of the system. Where those are needed, a program builds the cache itself, with
@@ -73,7 +71,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     {
         memory = memory.capacity(capacity);
     }
-    let memory = disk::with_disk(memory, &text)?;
+    let memory = DISK.on(memory, variables)?;
     let codec = one_of(&text, "LARDER_CODEC", &CODECS)?;
     let compression = one_of(&text, "LARDER_COMPRESSION", &COMPRESSIONS)?;
     enabled("LARDER_CODEC", codec.map(|codec| (codec.name(), codec.is_available())))?;
@@ -84,7 +82,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     let bypass = seconds(&text, "LARDER_BYPASS_AFTER")?;
     let lazily = one_of(&text, "REDIS_RETRY_ON_TIMEOUT", &FLAGS)?.unwrap_or(true);
     let replicas = one_of(&text, "LARDER_READ_FROM_REPLICAS", &FLAGS)?;
-    let sealing = seal::Sealing::of(variables)?;
+    let redis = SEAL.on(RedisCache::builder(), variables)?;
     let memory = memory.build()?;
     let Some(url) = text("REDIS_URL")? else { return Ok(Box::new(memory)) };
 
@@ -93,7 +91,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
         Ok(_) => Ok(()),
         Err(invalid) => Err::<(), crate::Error>(invalid.of(name).into()),
     };
-    let mut redis = RedisCache::builder().url(url);
+    let mut redis = redis.url(url);
     check("REDIS_URL", &redis)?;
     if let Some(prefix) = text("LARDER_PREFIX")? {
         redis = redis.prefix(prefix);
@@ -118,7 +116,6 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     if let Some(after) = bypass {
         redis = redis.on_disconnect(DisconnectPolicy::Bypass(after));
     }
-    let redis = sealing.on(redis);
     let redis = if lazily { redis.connect_lazily()? } else { redis.connect().await? };
     Ok(Box::new(TieredCache::new(memory, redis)))
 }

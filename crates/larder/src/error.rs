@@ -19,51 +19,98 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What an error came from. Shared, so that an error is cheap to clone.
 pub(crate) type Cause = Arc<dyn StdError + Send + Sync>;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "some are of servers"))]
 pub(crate) enum Kind {
-    #[error("the key is empty; give it text, such as `user:7`")]
     EmptyKey,
-    #[error("the key has {length} bytes, the longest allowed has {longest}; use a digest of it")]
-    KeyTooLong { length: usize, longest: usize },
-    #[error("invalid policy: {0}")]
+    KeyTooLong {
+        length: usize,
+        longest: usize,
+    },
     Policy(String),
-    #[error("invalid configuration: {reason}")]
-    Configuration { reason: String, cause: Option<Cause> },
-    #[error("a cache named {name:?} is already installed; install it once, at the start of the program")]
-    AlreadyInstalled { name: String },
-    #[error(
-        "the cache named {name:?} was used before it was installed, so it is an in-process default now; \
-         install it before the first call of a cached function"
-    )]
-    AlreadyUsed { name: String },
-    #[error("{0:?} is no epoch: one is written as two numbers with a `-` between them")]
+    Configuration {
+        reason: String,
+        cause: Option<Cause>,
+    },
+    AlreadyInstalled {
+        name: String,
+    },
+    AlreadyUsed {
+        name: String,
+    },
     Epoch(String),
-    #[error("the value for {key:?} cannot be shared: {reason}")]
-    Unencodable { key: String, reason: String, cause: Option<Cause> },
-    #[error("cannot connect to {address}: {reason}")]
+    Unencodable {
+        key: String,
+        reason: String,
+        cause: Option<Cause>,
+    },
     Connect {
         address: String,
         /// With what mends it.
         reason: String,
         /// The same alone, where the server is there and cannot be used.
+        #[cfg_attr(
+            all(feature = "shared", not(feature = "inspect")),
+            expect(dead_code, reason = "told by `internal::inspect`")
+        )]
         mend: Option<String>,
         cause: Option<Cause>,
     },
-    #[error("the server cannot be used: {reason}")]
-    Unavailable { reason: String, cause: Option<Cause> },
-    #[error(
-        "the counter {key:?} would leave the range of a 64-bit integer; invalidate its key, and it starts at 0"
-    )]
-    CounterOverflow { key: String },
+    Unavailable {
+        reason: String,
+        cause: Option<Cause>,
+    },
+    CounterOverflow {
+        key: String,
+    },
     #[cfg(feature = "write-behind")]
-    #[error("{0}")]
     QueueFull(String),
     #[cfg(feature = "write-behind")]
-    #[error(
-        "the write-behind queue {queue:?} was stopped and takes no more writes; stop those who write before it, or start another one"
-    )]
-    QueueStopped { queue: String },
+    QueueStopped {
+        queue: String,
+    },
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyKey => f.write_str("the key is empty; give it text, such as `user:7`"),
+            Self::KeyTooLong { length, longest } => {
+                write!(f, "the key has {length} bytes, the longest allowed has {longest}; use a digest of it")
+            }
+            Self::Policy(reason) => write!(f, "invalid policy: {reason}"),
+            Self::Configuration { reason, .. } => write!(f, "invalid configuration: {reason}"),
+            Self::AlreadyInstalled { name } => write!(
+                f,
+                "a cache named {name:?} is already installed; install it once, at the start of the program"
+            ),
+            Self::AlreadyUsed { name } => write!(
+                f,
+                "the cache named {name:?} was used before it was installed, so it is an in-process default now; \
+                 install it before the first call of a cached function"
+            ),
+            Self::Epoch(text) => {
+                write!(f, "{text:?} is no epoch: one is written as two numbers with a `-` between them")
+            }
+            Self::Unencodable { key, reason, .. } => {
+                write!(f, "the value for {key:?} cannot be shared: {reason}")
+            }
+            Self::Connect { address, reason, .. } => write!(f, "cannot connect to {address}: {reason}"),
+            Self::Unavailable { reason, .. } => write!(f, "the server cannot be used: {reason}"),
+            Self::CounterOverflow { key } => write!(
+                f,
+                "the counter {key:?} would leave the range of a 64-bit integer; invalidate its key, and it starts at 0"
+            ),
+            #[cfg(feature = "write-behind")]
+            Self::QueueFull(reason) => f.write_str(reason),
+            #[cfg(feature = "write-behind")]
+            Self::QueueStopped { queue } => write!(
+                f,
+                "the write-behind queue {queue:?} was stopped and takes no more writes; stop those who write before \
+                 it, or start another one"
+            ),
+        }
+    }
 }
 
 impl Kind {

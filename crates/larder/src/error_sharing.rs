@@ -42,7 +42,7 @@ pub trait Sharing<E>: Copy + Send + Sync + 'static {
         None
     }
 
-    /// What makes the error of a call that is not answered by its deadline; none if it has none.
+    /// Makes the error of a call that is not answered by its deadline; none if it has no deadline.
     fn timed_out(self) -> Option<fn(TimedOut) -> E> {
         None
     }

@@ -34,7 +34,7 @@ pub struct FollowedLogSettings {
     pub name: String,
     /// How many scopes' changes are remembered: see [`CoreBuilder::scope_slots`](crate::CoreBuilder::scope_slots).
     pub scope_slots: usize,
-    /// What to do while it is out of touch.
+    /// What to serve while it is disconnected.
     pub on_disconnect: DisconnectPolicy,
     /// How long a caller waits for its invalidation to be appended. What follows the log waits for a second at least: no
     /// caller does there.
@@ -126,7 +126,7 @@ impl FollowedLog {
         settings.anew(self.log.epochs().clone())
     }
 
-    /// What makes messages of entries, by the order of this log.
+    /// Turns entries into messages, by the order of this log.
     #[must_use]
     pub fn entries(&self) -> SharedEntries {
         SharedEntries::new(self.log.clone())

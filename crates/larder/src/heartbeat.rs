@@ -29,7 +29,7 @@ use crate::{
 /// So many functions are told apart; the others are one.
 const FUNCTIONS: usize = 50;
 
-/// So many keys are told of.
+/// So many keys are published.
 const HOT: usize = 20;
 
 /// What is published ends when so many further ones have not come.

@@ -76,7 +76,7 @@
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers; [`CacheExt::events`], as it happens |
 //! | see what is kept, and what lies in Redis | [`CacheExt::keys`], with the feature `inspect` for Redis; [`CacheExt::entries_in_memory`], by scope |
-//! | see all processes at once | [`heartbeat()`], and the command `larder` |
+//! | see all processes at once | `heartbeat`, and the command `larder` |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
 //! | share them in another format | [`codec`], and [`Codec`] for one of your own |
 //!
@@ -113,6 +113,7 @@ mod block_on;
 mod cache;
 mod cache_core;
 mod cache_events;
+mod cache_padded;
 mod clock;
 mod compute_turns;
 #[cfg(feature = "test-util")]
@@ -148,6 +149,7 @@ mod front_cache;
 mod gcra;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(feature = "shared")]
 mod heartbeat;
 #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
 mod instruments;
@@ -235,7 +237,6 @@ pub use self::{
     entry::Entry,
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError, TimedOut},
-    heartbeat::{Heartbeat, heartbeat},
     link::{Link, Operation, Refusal, Rejection, Server, Unshared},
     lock::{HeldLock, LockGuard},
     memory::{
@@ -268,6 +269,7 @@ pub use self::{
 #[cfg(feature = "shared")]
 #[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
 pub use self::{
+    heartbeat::{Heartbeat, heartbeat},
     shared_log::disconnect_policy::DisconnectPolicy,
     wire::{
         Compression,

@@ -105,7 +105,7 @@ pub struct Rejection {
 /// Values of one type that stayed in this process, for one reason: see [values](crate::guide::values).
 ///
 /// The first one is also a warning, and another one follows each minute while it goes on; of values that are too large, or
-/// that too many scopes cover, only the caller of `insert` is told.
+/// that too many scopes cover, only the caller of `insert` gets the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unshared {

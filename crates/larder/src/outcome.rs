@@ -147,7 +147,7 @@ impl Outcome {
     }
 }
 
-/// One call's own, to which it tells what becomes of it; of a call that is not asked, nothing.
+/// Where one call notes its outcome; a call that is not asked for it has none.
 #[derive(Clone, Default)]
 pub(crate) struct Observer(Option<Arc<Told>>);
 
@@ -155,7 +155,7 @@ struct Told {
     outcome: Mutex<Outcome>,
     /// Of a call for a list: those of its elements, in their order.
     elements: Mutex<Vec<Observer>>,
-    /// Of a stream: all is told.
+    /// Of a stream: nothing more comes.
     is_settled: AtomicBool,
     /// The full key that events tell of, where the computation has another one.
     stands_for: Option<Arc<str>>,
@@ -247,7 +247,7 @@ impl Observer {
         self.0.is_some()
     }
 
-    /// All is told.
+    /// Nothing more comes.
     pub(crate) fn settle(&self) {
         if let Some(told) = &self.0 {
             told.is_settled.store(true, Ordering::Release);
@@ -265,7 +265,7 @@ impl Observer {
         }
     }
 
-    /// What was told of the elements so far.
+    /// The outcomes of the elements so far.
     fn outcomes(&self) -> Vec<Outcome> {
         let elements = self.0.as_ref().map(|told| lock(&told.elements).clone()).unwrap_or_default();
         elements.iter().map(Self::outcome).collect()
@@ -276,7 +276,7 @@ impl Observer {
         set_current(Self::default())
     }
 
-    /// What was told so far.
+    /// What was noted so far.
     pub(crate) fn outcome(&self) -> Outcome {
         self.0.as_ref().map_or(Outcome::PASSED_BY, |told| *lock(&told.outcome))
     }

@@ -96,7 +96,7 @@ use crate::{
 /// No call fails or hangs because of it. Each operation has a [`deadline`](RedisCacheBuilder::deadline), and after
 /// some that failed none is tried until Redis answers again: what would be read is a miss, what would be written
 /// is counted as failed, and computed values reach their callers all the same. Invalidations wait until they can
-/// be told. The exceptions are counters and locks, which return an error.
+/// be delivered. The exceptions are counters and locks, which return an error.
 ///
 /// # What is promised
 ///

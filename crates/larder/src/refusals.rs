@@ -1,4 +1,4 @@
-//! What a store refuses until it is mended, and how people are told of it: by a warning for the first one, and one a minute
+//! What a store refuses until it is mended, and how that is logged: by a warning for the first one, and one a minute
 //! while it lasts.
 
 use std::{

@@ -67,7 +67,8 @@ impl Scope {
     /// Reads a key or a pattern: text that ends in `:*` is a prefix, `*` alone is everything. Any other
     /// `*` widens to the last `:` before it, with a warning: too much is dropped rather than too little.
     fn parse(text: &str) -> Self {
-        let Some(star) = text.find('*') else { return Self::key(text) };
+        // Most have none; bytes are sought faster than a `char`.
+        let Some(star) = text.bytes().position(|byte| byte == b'*') else { return Self::key(text) };
         let (before, pattern) = text.split_at(star);
         if text == "*" {
             return Self::all();

@@ -8,10 +8,6 @@ pub(crate) mod offload;
 mod order;
 mod outgoing;
 pub(crate) mod rejections;
-#[cfg(feature = "seal")]
-mod sealing;
-#[cfg(not(feature = "seal"))]
-#[path = "shared_entries/sealing/off.rs"]
 mod sealing;
 mod unshareable;
 
@@ -39,7 +35,7 @@ use crate::{
     wire::{Header, Wire},
 };
 
-/// What makes messages of entries, and entries of messages, by one order that processes share.
+/// Turns entries into messages and messages into entries, by one order that processes share.
 pub struct SharedEntries {
     order: Arc<dyn EntryOrder>,
     wire: Wire,

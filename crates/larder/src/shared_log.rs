@@ -97,7 +97,7 @@ impl Log {
         Self { shared, wakes, _open: open }
     }
 
-    /// Has nothing served that is out of touch for longer than this.
+    /// Has nothing served once this process has been disconnected for longer than this.
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for caches that share one"))]
     pub(crate) fn wants(&self, freshness: Option<Duration>) {
         self.shared.wants(freshness);

@@ -24,7 +24,7 @@ use std::{collections::hash_map::Entry as MapEntry, fmt, sync::Arc};
 pub(crate) use self::{
     in_flight::{Arrival, Caller, Failure, Outcome, WorkKey},
     participant::{Awaited, Leader, Waiter},
-    wait_graph::InFlightId,
+    wait_graph::{InFlightId, InFlightIds},
     watch::Watch,
 };
 use self::{

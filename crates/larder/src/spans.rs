@@ -97,7 +97,7 @@ impl Traced {
         })
     }
 
-    /// An invalidation, until it is told to others or its caller waits no longer. `what` is asked for at TRACE.
+    /// An invalidation, until it is delivered to others or its caller waits no longer. `what` is asked for at TRACE.
     pub(crate) fn invalidate(
         cache: &str,
         scopes: usize,

@@ -15,8 +15,6 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_utils::CachePadded;
-
 pub use self::{cache_stats::CacheStats, histogram::Histogram};
 pub(crate) use self::{
     cache_stats::Counters,
@@ -27,6 +25,7 @@ pub(crate) use self::{
     timings::Timings,
 };
 use self::{groups::Groups, timings::Listeners};
+use crate::cache_padded::CachePadded;
 
 /// The number of a hit in its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

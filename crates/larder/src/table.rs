@@ -25,6 +25,7 @@
 //! the next set, and drops what can no longer be served ([`Table::sweep`]). Nothing is dropped, and no code that is not
 //! larder's runs, under a lock: what a call takes out it hands back in [`Dropped`].
 
+mod dropped;
 mod evict;
 mod eviction;
 mod set;
@@ -40,15 +41,15 @@ use std::{
     },
 };
 
-use crossbeam_utils::CachePadded;
-use smallvec::SmallVec;
-
+pub(crate) use self::dropped::Dropped;
 pub use self::eviction::Eviction;
 use self::{
+    dropped::Went,
     set::{Locked, Outline, Set},
     sets::{Sets, index, second},
 };
 use crate::{
+    cache_padded::CachePadded,
     entry::Stored,
     sync::plain::{Mutex, MutexGuard, lock},
 };
@@ -82,21 +83,6 @@ struct Usage {
     hand: AtomicUsize,
     /// The set to sweep next.
     swept: AtomicUsize,
-}
-
-/// What was taken out of a table. It is dropped with this, under no lock: see [`Stored::drop_now`].
-#[derive(Default)]
-#[must_use = "what was evicted is to be counted"]
-pub(crate) struct Dropped {
-    pub(crate) entries: SmallVec<[Arc<Stored>; 2]>,
-    /// What had to make room.
-    pub(crate) evicted: SmallVec<[Arc<Stored>; 1]>,
-}
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.entries.drain(..).chain(self.evicted.drain(..)).for_each(Stored::drop_now);
-    }
 }
 
 impl Table {
@@ -228,11 +214,12 @@ impl Table {
         }
         let before = set.weight(way);
         if before < weight {
-            self.remove_from(&mut set, way, dropped);
+            self.remove_from(&mut set, way, Went::Away, dropped);
             return false;
         }
         self.usage.weight.fetch_sub((before - weight).into(), Ordering::Relaxed);
-        dropped.entries.extend(set.swap(way, stored.clone(), weight));
+        let before = set.swap(way, stored.clone(), weight);
+        before.into_iter().for_each(|before| dropped.push(before, Went::Away));
         true
     }
 
@@ -267,7 +254,8 @@ impl Table {
                     return true;
                 }
                 self.usage.weight.fetch_sub(set.weight(way).into(), Ordering::Relaxed);
-                dropped.entries.extend(set.swap(way, stored.clone(), weight));
+                let before = set.swap(way, stored.clone(), weight);
+                before.into_iter().for_each(|before| dropped.push(before, Went::Away));
                 return true;
             }
             let way = match set.free_way() {
@@ -298,13 +286,13 @@ impl Table {
     }
 
     /// Takes out what is in a way. Gives its mark.
-    fn remove_from(&self, set: &mut Locked<'_>, way: usize, dropped: &mut Dropped) -> u8 {
+    fn remove_from(&self, set: &mut Locked<'_>, way: usize, went: Went, dropped: &mut Dropped) -> u8 {
         self.usage.entries.fetch_sub(1, Ordering::Relaxed);
         self.usage.weight.fetch_sub(set.weight(way).into(), Ordering::Relaxed);
         let (entry, mark) = set.remove(way);
         if let Some(entry) = entry {
             set.remember(entry.hash);
-            dropped.entries.push(entry);
+            dropped.push(entry, went);
         }
         mark
     }
@@ -315,13 +303,12 @@ impl Table {
         loop {
             let count = self.sets.count();
             for picks in [hash, second(hash)] {
-                // What is not there is seen without a lock.
-                if !self.sets.of(picks, count).has(hash, key.as_bytes()) {
+                if !self.sets.of(picks, count).may_have(hash) {
                     continue;
                 }
                 let mut set = self.lock(picks);
                 if let Some(way) = set.way_of(hash, key.as_bytes()) {
-                    self.remove_from(&mut set, way, &mut dropped);
+                    self.remove_from(&mut set, way, Went::Away, &mut dropped);
                 }
             }
             // Else it may have moved to another set while it was sought.
@@ -345,12 +332,12 @@ impl Table {
             let mut set = self.sets.lock(index);
             for (way, entry) in &over {
                 if set.entry(*way).is_some_and(|here| Arc::ptr_eq(here, entry)) {
-                    self.remove_from(&mut set, *way, &mut dropped);
+                    self.remove_from(&mut set, *way, Went::Away, &mut dropped);
                     note(entry);
                 }
             }
             drop(set);
-            dropped.entries.extend(over.into_iter().map(|(_, entry)| entry));
+            over.into_iter().for_each(|(_, entry)| dropped.push(entry, Went::Away));
         }
         dropped
     }

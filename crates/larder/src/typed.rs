@@ -383,7 +383,7 @@ pub trait CacheExt: Cache {
     }
 
     /// Waits until this process knows of every invalidation through `epoch`, which
-    /// [`Invalidation::Delivered`](crate::Invalidation::Delivered) told in this process or in another one. False if that
+    /// [`Invalidation::Delivered`](crate::Invalidation::Delivered) gave, in this process or in another one. False if that
     /// cannot be found out soon, because the server is not within reach. Dropping the future changes nothing.
     fn wait_for(&self, epoch: Epoch) -> impl Future<Output = bool> + Send {
         async move {

@@ -43,6 +43,8 @@ pub struct Faults {
     pub losses: u8,
     /// A replica that lags becomes the master.
     pub failovers: u8,
+    /// The log becomes what a copy of it was, on the same server.
+    pub put_backs: u8,
     /// The replica lags from the first; else it begins to at any time.
     pub lagging: bool,
     /// A process restarts.
@@ -64,6 +66,7 @@ impl Faults {
         trims: 0,
         losses: 0,
         failovers: 0,
+        put_backs: 0,
         lagging: false,
         restarts: 0,
         drops: 0,
@@ -135,6 +138,7 @@ impl Config {
             trims: more(self.faults.trims),
             losses: more(self.faults.losses),
             failovers: more(self.faults.failovers),
+            put_backs: more(self.faults.put_backs),
             restarts: more(self.faults.restarts),
             drops: more(self.faults.drops),
             silences: more(self.faults.silences),

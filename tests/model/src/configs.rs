@@ -266,6 +266,15 @@ configs! {
         faults: Faults { losses: 1, restarts: 1, falling: true, ..Faults::NONE },
         expects: &[LossFound, ResetAppended, NewStart, RefusedByFloor],
     }
+    /// A log that becomes what it was, while connections stay and appends go on.
+    PUT_BACK: TIERED {
+        stored: true,
+        reads: [NONE, K],
+        invalidates: [K, D],
+        computations: 0,
+        faults: Faults { put_backs: 1, lagging: true, ..Faults::NONE },
+        expects: &[SetBackFound, LossFound, UnreadAppended, AppendedAgain, ResetAppended, NewStart, RefusedByFloor],
+    }
     /// Restarts, with the backward read.
     RESTARTS: TIERED {
         stored: true,
@@ -432,6 +441,7 @@ pub fn catches(mutant: Mutant) -> Config {
         | Mutant::StampMovedDown => SHOWN_INSERTS,
         Mutant::OutboxAfterLocalChange | Mutant::AppendBeforeLocalChange => PROMOTION,
         Mutant::ReplicaNotNoticed | Mutant::NotAppendedAgain => FAILOVER,
+        Mutant::SetBackNotNoticed | Mutant::NamedNotMissed => PUT_BACK,
         Mutant::ReplicaTakenForWhole => FORGOTTEN_FAILOVER,
         Mutant::NoLeapAfterStart => FALLING_CLUSTER,
     }

@@ -39,6 +39,8 @@ events! {
     QuietRead,
     GapFound,
     LossFound,
+    SetBackFound,
+    UnreadAppended,
     ReplicaFound,
     ReplicaIncomplete,
     ResetAppended,

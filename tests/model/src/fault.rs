@@ -10,6 +10,7 @@ pub(crate) enum Fault {
     Lose { rising: bool },
     ReplicaLags,
     Failover { rising: bool },
+    PutBack,
     Drop(u8),
     Reconnect(u8),
     Restart(u8),
@@ -24,8 +25,12 @@ impl Fault {
         if spent.trims < faults.trims {
             each(Self::Trim);
         }
-        if spent.failovers < faults.failovers && state.replica.is_none() {
+        let copies = spent.failovers < faults.failovers || spent.put_backs < faults.put_backs;
+        if copies && state.replica.is_none() {
             each(Self::ReplicaLags);
+        }
+        if spent.put_backs < faults.put_backs && state.replica.is_some() {
+            each(Self::PutBack);
         }
         for (rising, _) in directions.into_iter().filter(|(_, on)| *on) {
             if spent.losses < faults.losses && state.server.log_exists {
@@ -62,7 +67,8 @@ impl std::fmt::Display for Fault {
         match *self {
             Self::Trim => f.write_str("the oldest record is trimmed"),
             Self::Lose { rising } => write!(f, "the log is lost, IDs {}", direction(rising)),
-            Self::ReplicaLags => f.write_str("the replica receives no more"),
+            Self::ReplicaLags => f.write_str("a copy is made: the replica receives no more"),
+            Self::PutBack => f.write_str("the copy of the log is put back"),
             Self::Failover { rising } => write!(f, "failover, IDs {}", direction(rising)),
             Self::Drop(p) => write!(f, "P{p} loses its connections"),
             Self::Reconnect(p) => write!(f, "P{p} connects again"),

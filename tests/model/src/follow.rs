@@ -77,6 +77,7 @@ impl Step<'_> {
             follower.tells |= record.carries;
         }
         if reaches_tip {
+            follower.named = process.named();
             follower.tells |= self.delivered();
             follower.proves = self.config.bypass;
         }
@@ -107,10 +108,17 @@ impl Step<'_> {
             self.saw(Event::GapFound);
             return self.starts_anew(p, At::Tip, Cause::Gap);
         }
+        // Its end was lost, and who has not noticed went on above it.
+        let set_back = server.records().iter().all(|record| record.id != process.position);
+        if set_back && !gap && !self.is(Mutant::SetBackNotNoticed) {
+            self.saw(Event::SetBackFound);
+            return self.starts_anew(p, At::Tip, Cause::Loss);
+        }
         let Follower { len, tells, .. } = process.follower;
         if len == 0 {
             self.saw(Event::QuietRead);
             self.prove_contact(p);
+            self.append_unread(p);
             let process = self.process(p);
             process.heard |= tells;
             process.follower = Follower::default();
@@ -195,6 +203,7 @@ impl Step<'_> {
             self.move_position(p);
         }
         self.prove_contact(p);
+        self.append_unread(p);
         self.process(p).follower = Follower::default();
         Progress::Done
     }

@@ -60,6 +60,9 @@ mutants! {
         NoTrimCheck: "no check that nothing was trimmed",
         OwnReplyMovesPosition: "own reply moves the position",
     }
+    "7, beyond the brackets" {
+        SetBackNotNoticed: "the newest record that was read not looked for again",
+    }
     "8" {
         OlderReplyEmptiesOutbox: "an older reply empties what was added since",
         OlderEchoEmptiesOutbox: "an older echo empties what was added since",
@@ -93,6 +96,7 @@ mutants! {
     "8, beyond the brackets" {
         OutboxAfterLocalChange: "the local change made before the outbox is entered",
         AppendBeforeLocalChange: "appended before the local change is made",
+        NamedNotMissed: "a record that was named, and is not in the log, not appended again",
     }
     "9, beyond the brackets" {
         ReplicaNotNoticed: "a changed `master_replid` not noticed",

@@ -15,7 +15,9 @@ impl Step<'_> {
             return;
         }
         for index in scope.indices() {
-            let pending = &mut self.process(p).outbox[index];
+            let process = self.process(p);
+            process.follower.named &= !(1 << index);
+            let pending = &mut process.outbox[index];
             let before = pending.sending;
             pending.sending = Sending::Entered;
             if let Sending::Sent(id) | Sending::Echoed(id) = before {
@@ -113,6 +115,19 @@ impl Step<'_> {
             } else if pending.sending == Sending::Sent(record.id) {
                 pending.sending = Sending::Echoed(record.id);
             }
+        }
+    }
+
+    /// What had been named when a read was sent that reached the tip, and was not read back by it, is lost, and goes out
+    /// again.
+    pub(crate) fn append_unread(&mut self, p: usize) {
+        let named = self.process(p).follower.named & self.process(p).named();
+        if named == 0 || self.is(Mutant::NamedNotMissed) {
+            return;
+        }
+        for index in (0..Scopes::COUNT).filter(|index| named & 1 << index != 0) {
+            self.process(p).outbox[index].sending = Sending::Queued;
+            self.saw(Event::UnreadAppended);
         }
     }
 

@@ -164,6 +164,8 @@ pub(crate) struct Follower {
     pub(crate) target: u8,
     /// The read reaches the tip, and was sent within the limit: applied, it proves contact.
     pub(crate) proves: bool,
+    /// The read reaches the tip: the scopes whose records were named when it was sent.
+    pub(crate) named: u8,
     /// Ghost: what this read tells the process, once it is applied.
     pub(crate) tells: Mask,
 }
@@ -234,6 +236,12 @@ impl Process {
         slots.max(self.position).max(self.floor())
     }
 
+    /// The scopes whose records are named, and not read back.
+    pub(crate) fn named(&self) -> u8 {
+        let is_named = |index: &usize| matches!(self.outbox[*index].sending, Sending::Named(_));
+        (0..Scopes::COUNT).filter(is_named).fold(0, |mask, index| mask | 1 << index)
+    }
+
     pub(crate) fn online(&self) -> bool {
         self.linked && self.ready
     }
@@ -258,6 +266,7 @@ pub(crate) struct Spent {
     pub(crate) trims: u8,
     pub(crate) losses: u8,
     pub(crate) failovers: u8,
+    pub(crate) put_backs: u8,
     pub(crate) restarts: u8,
     pub(crate) drops: u8,
     pub(crate) silences: u8,

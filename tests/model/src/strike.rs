@@ -24,6 +24,7 @@ impl Step<'_> {
                 true
             }
             Fault::Failover { rising } => self.fail_over(rising),
+            Fault::PutBack => self.put_back(),
             Fault::Drop(p) => {
                 self.state.spent.drops += 1;
                 self.disconnect(p.into());
@@ -59,6 +60,15 @@ impl Step<'_> {
 
     fn set_clock(&mut self, rising: bool) {
         self.state.server.clock = if rising { self.state.ghost.highest + 1 } else { 0 };
+    }
+
+    fn put_back(&mut self) -> bool {
+        self.state.spent.put_backs += 1;
+        let Some(copy) = self.state.replica.take() else { return false };
+        let entries = std::mem::replace(&mut self.state.server, copy).entries;
+        self.state.server.entries = entries;
+        self.set_clock(true);
+        true
     }
 
     fn fail_over(&mut self, rising: bool) -> bool {

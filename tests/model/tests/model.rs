@@ -105,6 +105,7 @@ configs! {
     losses: LOSSES,
     losses_in_a_row: LOSSES_IN_A_ROW,
     falling_losses: FALLING_LOSSES,
+    put_back: PUT_BACK,
     restarts: RESTARTS,
     trimmed_restarts: TRIMMED_RESTARTS,
     clears: CLEARS,
@@ -182,6 +183,8 @@ mutants! {
     not_appended_again: NotAppendedAgain,
     replica_taken_for_whole: ReplicaTakenForWhole,
     no_leap_after_start: NoLeapAfterStart,
+    set_back_not_noticed: SetBackNotNoticed,
+    named_not_missed: NamedNotMissed,
 }
 
 /// Without a log: see `larder_model::generations`.

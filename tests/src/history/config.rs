@@ -24,7 +24,7 @@ pub struct WorkerConfig {
     pub backend: Backend,
     /// Where its disk tier is, if it has one: the same place in all its lives.
     pub disk: Option<PathBuf>,
-    /// What the cache does when it is out of touch.
+    /// What the cache serves while it is disconnected.
     pub mode: Mode,
     /// How much it does.
     pub pace: Pace,
@@ -57,7 +57,7 @@ pub enum Servers {
     Sentinel(Vec<String>, String),
 }
 
-/// What a cache does when it is out of touch with the others.
+/// What a cache serves while it is disconnected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
     /// It serves what it has.

@@ -26,7 +26,7 @@ pub struct Scenario<'a> {
     pub environment: Vec<(String, String)>,
     /// What happens.
     pub fault: Fault,
-    /// What each process' cache does when it is out of touch.
+    /// What each process' cache serves while it is disconnected.
     pub modes: Vec<Mode>,
     /// For how long.
     pub lasts: Duration,

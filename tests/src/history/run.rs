@@ -29,7 +29,7 @@ pub struct Setup<'a> {
     pub worker: &'a Path,
     /// Variables of its environment.
     pub environment: Vec<(String, String)>,
-    /// For each process: its cache, and what that does when it is out of touch.
+    /// For each process: its cache, and what that serves while it is disconnected.
     pub processes: Vec<(Backend, Mode)>,
     /// Which process has a disk tier, if one has: it is the same one after the process was killed.
     pub on_disk: Option<usize>,

@@ -178,7 +178,7 @@ async fn a_record_that_is_older_than_the_entry_does_not_drop_it() {
     let b = tiered(patient(RedisCache::builder().url(proxy.url()))).await;
     assert_eq!(found::<u64>(&b, "key").await, None);
     // Each process begins to append in a millisecond of its own. The IDs of a log that was just made are ahead of the
-    // clock, and a process that is out of touch accepts none of them but those of the millisecond that it has come to.
+    // clock, and a process that is disconnected accepts none of them but those of the millisecond that it has come to.
     for begins in [&a, &b] {
         let Invalidation::Delivered(begun) = begins.invalidate("begun").await else {
             panic!("it is delivered")

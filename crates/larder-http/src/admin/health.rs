@@ -34,7 +34,7 @@ fn trouble(link: &Link, limit: Duration) -> Option<String> {
     let silence = match link.out_of_touch {
         Duration::MAX => "there was no contact with Redis so far".to_owned(),
         silent => format!(
-            "out of touch with Redis for {:.1} s: what other processes invalidated since is not known here",
+            "no contact with Redis for {:.1} s: what other processes invalidated since is not known here",
             silent.as_secs_f64()
         ),
     };

@@ -43,7 +43,7 @@ impl HttpCache {
                 self.finish_passed(why, response.headers_mut());
                 Ok(Answer { response: response.map(ResponseBody::passed), origin: OriginState::Called })
             }
-            Plan::LookUp(request) => self.look_up(request, origin).await,
+            Plan::LookUp(request) => self.answer_cacheable(request, origin).await,
             Plan::Purge(purges) => {
                 let status = if purges.is_some() { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN };
                 match purges {
@@ -79,7 +79,7 @@ impl HttpCache {
     }
 
     /// Answers from the cache, or calls the handler.
-    async fn look_up<O: Origin>(
+    async fn answer_cacheable<O: Origin>(
         &self,
         request: Arc<CacheableRequest>,
         mut origin: O,
@@ -124,7 +124,7 @@ impl HttpCache {
             is_uncoalesced |=
                 miss.is_uncoalesced || waited_at.len() == 2 || waited_at.contains(&miss.key.text);
             waited_at.push(miss.key.text.clone());
-            match self.fetch(&request, miss, is_uncoalesced, origin).await? {
+            match self.shared_fetch(&request, miss, is_uncoalesced, origin).await? {
                 Attempt::Answered(answer) => return Ok(*answer),
                 Attempt::Unanswered(unused) => origin = unused,
                 Attempt::Again(unused) => {

@@ -41,7 +41,7 @@ pub(super) enum Attempt<O: Origin> {
 
 impl HttpCache {
     /// Has the handler called, by this request or by another one that waits for the same response.
-    pub(super) async fn fetch<O: Origin>(
+    pub(super) async fn shared_fetch<O: Origin>(
         &self,
         request: &Arc<CacheableRequest>,
         miss: Miss,

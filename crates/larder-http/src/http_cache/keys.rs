@@ -1,4 +1,4 @@
-//! What is in keys, and what makes no difference between clients.
+//! Settings of keys: what is in them, and what is the same for all clients.
 
 use std::sync::Arc;
 

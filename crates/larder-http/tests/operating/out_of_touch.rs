@@ -78,7 +78,7 @@ async fn an_outage_is_told_and_nothing_waits_for_it() {
     for server in &servers {
         let ill = health(server, 503).await;
         assert_eq!(ill["status"], "degraded");
-        assert!(ill["why"].as_str().unwrap().contains("out of touch"), "{ill}");
+        assert!(ill["why"].as_str().unwrap().contains("no contact with Redis for"), "{ill}");
         let (status, done) = post(server, "/invalidate", &json!({ "scopes": ["user:4"] })).await;
         assert_eq!((status, &done["outcome"], &done["epoch"]), (202, &json!("queued"), &Value::Null));
         assert_eq!(ask(server, "/keys").await.0, 200);
@@ -92,7 +92,7 @@ async fn an_outage_is_told_and_nothing_waits_for_it() {
     assert!(cache.flush(Duration::from_secs(60)).await);
 }
 
-/// A cache that serves nothing while it is out of touch says so of a key, and serves it again afterwards.
+/// A cache that serves nothing while it is disconnected says so of a key, and serves it again afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_cannot_be_vouched_for_is_explained() {
     let redis = RedisServer::start();

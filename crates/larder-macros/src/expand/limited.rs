@@ -67,7 +67,7 @@ fn option(name: &str, value: &Expr) -> TokenStream {
     quote_spanned!(span=> .#setter(#value))
 }
 
-/// What makes the function's output of a refusal. A complaint about the output belongs to it.
+/// Turns a refusal into the function's output. A complaint about the output belongs to it.
 fn give(private: &TokenStream, function: &Function) -> TokenStream {
     let output = &function.output;
     let span = output_span(function);

@@ -3,7 +3,6 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::visit::{self, Visit};
 use syn::{FnArg, ItemFn, Pat, PatIdent, Type};
 
 use super::body::Owned;
@@ -13,6 +12,7 @@ use super::prologue::{Mode, cache, how, let_kind_of, opening, remember_compariso
 use super::{body, policy};
 use crate::function::{Argument, Function, Ownership};
 use crate::model::{Cached, List};
+use crate::walk::{self, Node};
 
 /// The function with the machinery in place of its body. `key` is the closure that writes the key of one element.
 pub(super) fn machinery(
@@ -176,20 +176,16 @@ fn rebind(private: &TokenStream, list: &List, argument: &Argument) -> TokenStrea
 
 /// Each run of the body takes what it owns.
 fn clones(private: &TokenStream, argument: &Argument) -> TokenStream {
-    struct Names(Vec<PatIdent>);
-
-    impl<'ast> Visit<'ast> for Names {
-        fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
-            self.0.push(pattern.clone());
-            visit::visit_pat_ident(self, pattern);
+    let mut names: Vec<PatIdent> = Vec::new();
+    walk::in_pattern(&argument.pattern, |node| {
+        if let Node::PatIdent(pattern) = node {
+            names.push(pattern.clone());
         }
-    }
-
-    let mut names = Names(Vec::new());
-    names.visit_pat(&argument.pattern);
+        true
+    });
     let cfgs = &argument.cfgs;
     let span = Span::mixed_site().located_at(argument.ty.span());
-    let clones = names.0.into_iter().filter(|name| name.by_ref.is_none()).map(|name| {
+    let clones = names.into_iter().filter(|name| name.by_ref.is_none()).map(|name| {
         let ident = &name.ident;
         let pattern = Pat::Ident(PatIdent { subpat: None, ..name.clone() });
         let again = quote_spanned!(span=> #private::again(&#ident));

@@ -72,7 +72,7 @@ fn max_items(model: &Cached) -> TokenStream {
     }
 }
 
-/// What makes the source: the function's body, as a closure or a future.
+/// The expression that gives the source: the function's body, as a closure or a future.
 fn source(private: &TokenStream, stream: &Type, function: &Function) -> TokenStream {
     let body = function.body();
     let span = Span::mixed_site().located_at(stream.span());

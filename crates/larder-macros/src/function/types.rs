@@ -1,11 +1,12 @@
 //! What can be told about a type from how it is written.
 
 use syn::punctuated::Punctuated;
-use syn::visit::{self, Visit};
 use syn::{
     AngleBracketedGenericArguments, GenericArgument, Ident, Lifetime, PathArguments, Token, Type,
-    TypeImplTrait, TypeParamBound, TypeReference,
+    TypeParamBound,
 };
+
+use crate::walk::{self, Node};
 
 /// How a function has an argument: as its own, or borrowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,40 +57,27 @@ pub(crate) fn is_reference(ty: &Type, stays: bool) -> bool {
 /// Whether what a function gives as its value can be seen to borrow: a lifetime other than `'static`, which no `for<…>`
 /// binds, is in it.
 pub(crate) fn borrows_value(ty: &Type) -> bool {
-    struct Binds(bool);
-
-    impl<'ast> Visit<'ast> for Binds {
-        fn visit_bound_lifetimes(&mut self, _: &'ast syn::BoundLifetimes) {
-            self.0 = true;
-        }
-    }
-
     let value = result_of(ty).unwrap_or(ty);
-    let mut binds = Binds(false);
-    binds.visit_type(value);
-    !binds.0 && borrows(value)
+    let mut binds = false;
+    walk::in_type(value, |node| {
+        binds |= matches!(node, Node::BoundLifetimes);
+        true
+    });
+    !binds && borrows(value)
 }
 
 /// Whether there is a `&'static T` in what a function gives as its value: none is read back from where values are shared.
 pub(crate) fn holds_static_reference(ty: &Type) -> bool {
-    struct Holds(bool);
-
-    impl<'ast> Visit<'ast> for Holds {
-        fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-            self.0 |= is_static(reference.lifetime.as_ref());
-            visit::visit_type_reference(self, reference);
+    let mut holds = false;
+    walk::in_type(result_of(ty).unwrap_or(ty), |node| match node {
+        Node::Reference(reference) => {
+            holds |= is_static(reference.lifetime.as_ref());
+            true
         }
-
-        fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
-            if segment.ident != "PhantomData" {
-                visit::visit_path_segment(self, segment);
-            }
-        }
-    }
-
-    let mut holds = Holds(false);
-    holds.visit_type(result_of(ty).unwrap_or(ty));
-    holds.0
+        Node::PathSegment(segment) => segment.ident != "PhantomData",
+        _ => true,
+    });
+    holds
 }
 
 /// Whether a returned type is, by the look of it, a future.
@@ -197,32 +185,19 @@ struct Found {
     borrow: bool,
 }
 
-impl<'ast> Visit<'ast> for Found {
-    fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {
-        self.impl_trait = true;
-        visit::visit_type_impl_trait(self, ty);
-    }
-
-    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-        self.borrow |= !is_static(reference.lifetime.as_ref());
-        visit::visit_type_reference(self, reference);
-    }
-
-    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
-        self.borrow |= lifetime.ident != "static";
-    }
-
-    // `for<'a> Fn(&'a T)` and `fn(&T)` borrow nothing.
-    fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
-
-    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
-
-    fn visit_bound_lifetimes(&mut self, _: &'ast syn::BoundLifetimes) {}
-}
-
 fn find(ty: &Type) -> Found {
     let mut found = Found::default();
-    found.visit_type(ty);
+    walk::in_type(ty, |node| {
+        match node {
+            Node::ImplTrait(_) => found.impl_trait = true,
+            Node::Reference(reference) => found.borrow |= !is_static(reference.lifetime.as_ref()),
+            Node::Lifetime(lifetime) => found.borrow |= lifetime.ident != "static",
+            // `for<'a> Fn(&'a T)` and `fn(&T)` borrow nothing.
+            Node::FnPointer | Node::ParenthesizedArguments | Node::BoundLifetimes => return false,
+            _ => {}
+        }
+        true
+    });
     found
 }
 
@@ -250,27 +225,21 @@ pub(super) fn is_named(ty: &Type, name: &str) -> bool {
 
 /// Whether the error of a `Result` can be seen to borrow: then it is not for other callers.
 pub(crate) fn borrows_error(ty: &Type) -> bool {
-    struct Borrows(bool);
-
-    impl<'ast> Visit<'ast> for Borrows {
-        fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-            self.0 |= reference.lifetime.is_none();
-            visit::visit_type_reference(self, reference);
-        }
-
-        fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
-            self.0 |= lifetime.ident != "static";
-        }
-    }
-
     let Type::Path(path) = bare(ty) else { return false };
     let Some(last) = path.path.segments.last() else { return false };
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
-    let mut borrows = Borrows(false);
+    let mut borrows = false;
     if last.ident == "Result"
         && let Some(error) = types(arguments).nth(1)
     {
-        borrows.visit_type(error);
+        walk::in_type(error, |node| {
+            borrows |= match node {
+                Node::Reference(reference) => reference.lifetime.is_none(),
+                Node::Lifetime(lifetime) => lifetime.ident != "static",
+                _ => false,
+            };
+            true
+        });
     }
-    borrows.0
+    borrows
 }

@@ -2,12 +2,12 @@
 
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
-use syn::visit::{self, Visit};
-use syn::{Token, TypeImplTrait, TypeParamBound, TypeTraitObject};
+use syn::{Token, Type, TypeParamBound};
 
 use super::text::{Root, Text, Value};
 use crate::errors::Errors;
 use crate::function::{Argument, Function};
+use crate::walk::{self, Node};
 
 /// Traits through which a function sees no more of a value than its text, which is in the key. Not `Display`, which is
 /// given the width and the precision of a placeholder: `{:.2}` shows `1` and `1.0` as two texts.
@@ -23,9 +23,7 @@ pub(super) fn check(function: &Function, key: &Text, errors: &mut Errors) {
             continue;
         }
         let digested = values.iter().all(|value| value.digest.is_some());
-        let mut found = Found { hidden: None, digested };
-        found.visit_type(&argument.ty);
-        match found.hidden {
+        match hidden(&argument.ty, digested) {
             Some(Hidden::Impl(bounds)) => {
                 errors.push(argument.ty.span(), of_impl(argument, &bounds));
             }
@@ -66,41 +64,34 @@ enum Hidden {
     Dyn,
 }
 
-struct Found {
-    hidden: Option<Hidden>,
-    /// The key has a digest of the argument, not its text.
-    digested: bool,
+/// What of an argument's type is not in the key: that has a digest of it if it is `digested`, and its text otherwise.
+fn hidden(ty: &Type, digested: bool) -> Option<Hidden> {
+    let mut hidden = None;
+    walk::in_type(ty, |node| {
+        match node {
+            Node::ImplTrait(ty) if !shown(&ty.bounds, digested) => {
+                hidden = Some(Hidden::Impl(written(&ty.bounds)));
+            }
+            Node::TraitObject(ty) if hidden.is_none() && !shown(&ty.bounds, digested) => {
+                hidden = Some(Hidden::Dyn);
+            }
+            _ => {}
+        }
+        true
+    });
+    hidden
 }
 
-impl Found {
-    /// Whether the key has all that a function can see of a value by these bounds.
-    fn shown(&self, bounds: &Punctuated<TypeParamBound, Token![+]>) -> bool {
-        bounds.iter().all(|bound| match bound {
-            TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| {
-                let is = |names: &[&str]| names.iter().any(|name| last.ident == name);
-                is(&NOTHING) || (self.digested && last.ident == "Serialize") || (!self.digested && is(&TEXT))
-            }),
-            TypeParamBound::Lifetime(_) => true,
-            _ => false,
-        })
-    }
-}
-
-impl<'ast> Visit<'ast> for Found {
-    fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {
-        if !self.shown(&ty.bounds) {
-            let bounds = &ty.bounds;
-            self.hidden = Some(Hidden::Impl(written(bounds)));
-        }
-        visit::visit_type_impl_trait(self, ty);
-    }
-
-    fn visit_type_trait_object(&mut self, ty: &'ast TypeTraitObject) {
-        if self.hidden.is_none() && !self.shown(&ty.bounds) {
-            self.hidden = Some(Hidden::Dyn);
-        }
-        visit::visit_type_trait_object(self, ty);
-    }
+/// Whether the key has all that a function can see of a value by these bounds.
+fn shown(bounds: &Punctuated<TypeParamBound, Token![+]>, digested: bool) -> bool {
+    bounds.iter().all(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| {
+            let is = |names: &[&str]| names.iter().any(|name| last.ident == name);
+            is(&NOTHING) || (digested && last.ident == "Serialize") || (!digested && is(&TEXT))
+        }),
+        TypeParamBound::Lifetime(_) => true,
+        _ => false,
+    })
 }
 
 /// Tokens as people write them.

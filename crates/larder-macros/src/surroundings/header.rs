@@ -1,9 +1,9 @@
 //! What stands in front of the braces of an `impl` or a trait.
 
-use syn::visit::{self, Visit};
-use syn::{GenericParam, Generics, Ident, Item, Path};
+use syn::{GenericParam, Generics, Item, Type};
 
 use super::place::TraitParameter;
+use crate::walk::{self, Node};
 
 /// The type and const parameters of an `impl` or a trait.
 pub(super) struct Header {
@@ -18,11 +18,7 @@ pub(super) fn read(header: &str) -> Option<Header> {
         Item::Impl(item) => {
             let all = parameters(&item.generics);
             let mut around = all.clone();
-            around.retain(|parameter| {
-                let mut found = Mention { name: &parameter.name, found: false };
-                found.visit_type(&item.self_ty);
-                !found.found
-            });
+            around.retain(|parameter| !mentions(&item.self_ty, &parameter.name));
             let of_trait = if item.trait_.is_some() { around } else { Vec::new() };
             (all, of_trait)
         }
@@ -44,17 +40,15 @@ fn parameters(generics: &Generics) -> Vec<TraitParameter> {
     parameters.map(|(name, is_const)| TraitParameter { name: name.to_string(), is_const }).collect()
 }
 
-/// Looks for a parameter in a type.
-struct Mention<'a> {
-    name: &'a str,
-    found: bool,
-}
-
-impl<'ast> Visit<'ast> for Mention<'_> {
-    fn visit_path(&mut self, path: &'ast Path) {
-        // `T::Row` is no `T`: another one can have the same.
-        let is_named = |ident: &Ident| ident == self.name;
-        self.found |= path.get_ident().is_some_and(is_named);
-        visit::visit_path(self, path);
-    }
+/// Whether a parameter is in a type.
+fn mentions(ty: &Type, name: &str) -> bool {
+    let mut found = false;
+    walk::in_type(ty, |node| {
+        if let Node::Path(path) = node {
+            // `T::Row` is no `T`: another one can have the same.
+            found |= path.get_ident().is_some_and(|ident| ident == name);
+        }
+        true
+    });
+    found
 }

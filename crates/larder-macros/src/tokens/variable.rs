@@ -2,52 +2,41 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
-use syn::visit::{self, Visit};
-use syn::{Arm, Expr, ExprClosure, ExprPath, Ident, Macro, Pat, PatIdent};
+use syn::{Expr, Pat};
+
+use crate::walk::{self, Node};
 
 /// Whether an expression uses the variable of this name: not a field, a method or a path that is called so, and not a
 /// variable of its own.
 pub(crate) fn names_variable(expr: &Expr, name: &str) -> bool {
-    let mut uses = Uses { name, found: false };
-    uses.visit_expr(expr);
-    uses.found
-}
-
-struct Uses<'a> {
-    name: &'a str,
-    found: bool,
-}
-
-impl Uses<'_> {
-    fn binds(&self, pattern: &Pat) -> bool {
-        let mut binds = Binds { name: self.name, found: false };
-        binds.visit_pat(pattern);
-        binds.found
-    }
-}
-
-impl<'ast> Visit<'ast> for Uses<'_> {
-    fn visit_expr_path(&mut self, path: &'ast ExprPath) {
-        let is_named = |ident: &Ident| ident.unraw() == self.name;
-        self.found |= path.qself.is_none() && path.path.get_ident().is_some_and(is_named);
-        visit::visit_expr_path(self, path);
-    }
-
-    fn visit_expr_closure(&mut self, closure: &'ast ExprClosure) {
-        if !closure.inputs.iter().any(|input| self.binds(input)) {
-            visit::visit_expr_closure(self, closure);
+    let mut found = false;
+    walk::in_expr(expr, |node| match node {
+        Node::ExprPath(path) => {
+            let used = path.path.get_ident().is_some_and(|ident| ident.unraw() == name);
+            found |= path.qself.is_none() && used;
+            true
         }
-    }
-
-    fn visit_arm(&mut self, arm: &'ast Arm) {
-        if !self.binds(&arm.pat) {
-            visit::visit_arm(self, arm);
+        Node::Closure(closure) => !closure.inputs.iter().any(|input| binds(input, name)),
+        Node::Arm(arm) => !binds(&arm.pat, name),
+        Node::Macro(call) => {
+            found |= in_tokens(call.tokens.clone(), name);
+            false
         }
-    }
+        _ => true,
+    });
+    found
+}
 
-    fn visit_macro(&mut self, call: &'ast Macro) {
-        self.found |= in_tokens(call.tokens.clone(), self.name);
-    }
+/// Whether a pattern binds a variable of this name.
+fn binds(pattern: &Pat, name: &str) -> bool {
+    let mut found = false;
+    walk::in_pattern(pattern, |node| {
+        if let Node::PatIdent(pattern) = node {
+            found |= pattern.ident.unraw() == name;
+        }
+        true
+    });
+    found
 }
 
 /// Inside a macro call, where nothing is parsed.
@@ -67,18 +56,6 @@ fn in_tokens(tokens: TokenStream, name: &str) -> bool {
         }
         _ => false,
     })
-}
-
-struct Binds<'a> {
-    name: &'a str,
-    found: bool,
-}
-
-impl<'ast> Visit<'ast> for Binds<'_> {
-    fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
-        self.found |= pattern.ident.unraw() == self.name;
-        visit::visit_pat_ident(self, pattern);
-    }
 }
 
 #[cfg(test)]

@@ -87,3 +87,37 @@ async fn other_calls_of_the_process_prove_no_insert() {
         assert!(found.is_none_or(|found| found == 200 + round), "{found:?}");
     }
 }
+
+/// What is invalidated while an insert is on its way to the node. Where its own process does it, that counts from the call
+/// on. What another one has delivered before the insert has reached the node does not: nothing there tells of it any more. What
+/// it says next does.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_invalidated_before_an_insert_has_reached_the_node() {
+    let server = MemcachedServer::start();
+    let proxy = Proxy::start(server.address());
+    let near = Place::on([&server]);
+    let far = Place { addresses: vec![proxy.address().to_string()], prefix: near.prefix.clone() };
+    let (a, b) = (far.cache().await, near.cache().await);
+    for own in [true, false] {
+        share(&a, &b, "k", 1).await;
+        proxy.set(Direction::ToServer, Fault::Delay(Duration::from_millis(60)));
+        // It is called when it is polled first, which is before the invalidation.
+        let mut inserting = std::pin::pin!(a.insert("k", &2_u64, policy()));
+        assert!(futures_util::poll!(inserting.as_mut()).is_pending());
+        let invalidated = match own {
+            true => a.invalidate("k"),
+            false => b.invalidate("k"),
+        };
+        assert!(matches!(invalidated.await, Invalidation::Delivered(_)));
+        inserting.await.unwrap();
+        proxy.heal();
+        let expected = if own { None } else { Some(2) };
+        for cache in [&a, &b] {
+            assert_eq!(cache.get::<u64>("k").await.unwrap(), expected, "invalidated by itself: {own}");
+        }
+        assert!(matches!(b.invalidate("k").await, Invalidation::Delivered(_)));
+        for cache in [&a, &b] {
+            assert_eq!(cache.get::<u64>("k").await.unwrap(), None);
+        }
+    }
+}

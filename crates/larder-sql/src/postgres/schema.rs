@@ -1,4 +1,4 @@
-//! The tables in PostgreSQL: what makes them, and what brings those of earlier releases up to date.
+//! The tables in PostgreSQL: creating them, and migrating those of earlier releases.
 
 use crate::tables::Tables;
 

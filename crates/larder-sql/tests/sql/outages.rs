@@ -62,15 +62,15 @@ async fn a_server_is_killed_and_comes_back() {
     assert_eq!((a.link().restarts, b.link().restarts), (0, 0));
 }
 
-/// Nothing that others may have changed is served by one that is out of touch, if it was told so.
+/// A cache that is disconnected serves nothing that others may have changed, if its policy says so.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_served_out_of_touch() {
+async fn nothing_is_served_while_disconnected() {
     let Some(server) = PostgresServer::start() else { return };
     let place = Place::on(&server);
     let fresh = place.builder().on_disconnect(DisconnectPolicy::Bypass(Duration::from_millis(500)));
     let cache = TieredSqlCache::new(&MemoryCache::new(1_000), fresh.connect().await.unwrap());
     cache.insert("k", &1_u64, policy()).await.unwrap();
-    // On a busy machine it may be out of touch for a moment.
+    // On a busy machine it may be disconnected for a moment.
     eventually("it is served", async || cache.get::<u64>("k").await.unwrap() == Some(1)).await;
     server.kill();
     gone(&cache, "k").await;

@@ -1,6 +1,6 @@
 //! Several processes, which are real, on one database: killed and started again, with connections that are cut and a server
 //! that is restarted, transactions that are committed, rolled back, and left open. No read is older than an invalidation
-//! that was delivered, or committed with its change, longer ago than the reader may be out of touch.
+//! that was delivered, or committed with its change, longer ago than the reader may be disconnected.
 
 mod check;
 
@@ -19,7 +19,7 @@ use larder_sql::TieredSqlCache;
 use rustix::time::{ClockId, clock_gettime};
 use sqlx::{Connection, Executor, PgConnection, Row, SqliteConnection};
 
-use self::check::{Event, Findings, OUT_OF_TOUCH, check};
+use self::check::{Event, Findings, MAY_BE_DISCONNECTED, check};
 use crate::places::{Place, policy};
 
 const URL: &str = "LARDER_SQL_WORKER_URL";
@@ -191,7 +191,7 @@ async fn work(place: Place) {
     let builder = place
         .builder()
         .deadline(Duration::from_secs(1))
-        .on_disconnect(DisconnectPolicy::Bypass(OUT_OF_TOUCH));
+        .on_disconnect(DisconnectPolicy::Bypass(MAY_BE_DISCONNECTED));
     let cache = TieredSqlCache::new(&MemoryCache::new(1_000), builder.connect_lazily().unwrap());
     tell("start", 0, 0, now());
     let (one, two) = (cache.clone(), cache.clone());

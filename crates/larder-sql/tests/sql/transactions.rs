@@ -79,7 +79,7 @@ async fn what_another_process_is_taking_is_waited_for() {
         TieredSqlCache::new(&MemoryCache::new(100), sql)
     };
     let caches = [connect().await, connect().await];
-    // Once is not enough: what is inserted while its process is out of touch, on a busy machine, is not written.
+    // Once is not enough: what is inserted while its process is disconnected, on a busy machine, is not written.
     eventually("a value is shared", async || {
         caches[0].insert("k", &1_u64, policy()).await.unwrap();
         caches[1].get::<u64>("k").await.unwrap() == Some(1)

@@ -1,4 +1,4 @@
-//! What is told of entries, and what a store that processes share tells of its own.
+//! Facts about entries, for listings: of those in memory, and of those in a store that processes share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ pub struct EntryInfo {
     /// How long it is still fresh: zero if its `ttl` is over, and it may be served stale at most.
     pub remaining_ttl: Duration,
     /// Whether this process may serve it, fresh or stale. If not, it was invalidated, its time is over, it is none that this
-    /// release reads, or the process is out of touch with those that invalidate.
+    /// release reads, or the process is disconnected from the invalidation log.
     pub is_servable: bool,
     /// Whether it is kept in this process alone: because it is `local`, or because it cannot be shared.
     pub is_unshared: bool,

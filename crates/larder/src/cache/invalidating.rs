@@ -15,7 +15,7 @@ pub enum Invalidation {
     /// It is done: here, and (where there is a log) in the log, at this epoch. A cache without a log
     /// says [`Epoch::ZERO`].
     Delivered(Epoch),
-    /// It is done here, and waits to be told to the others.
+    /// It is done here, and waits to be delivered to the others.
     Queued,
 }
 

@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 #[cfg(feature = "counters")]
@@ -15,6 +14,7 @@ use super::{Core, Inner, claims::Claims, counters::LocalCounters, hot::Hot, swit
 use crate::gcra::LocalLimits;
 use crate::{
     adaptive::AdaptiveLifetimes,
+    cache_padded::CachePadded,
     clock::Clock,
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder},
     front_cache::FrontCache,

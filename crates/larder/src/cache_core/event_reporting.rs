@@ -1,4 +1,4 @@
-//! What is told to those who watch the cache: see [`CacheEvent`].
+//! Publishing events to those who watch the cache: see [`CacheEvent`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ impl Core {
         &self.0.events
     }
 
-    /// Has hits go the way on which they are told, or not. What happens to all that share a log is told too.
+    /// Has hits go the way on which they are published, or not. What happens to all that share a log is published too.
     pub(crate) fn watch(&self, watched: bool) {
         if watched {
             self.epochs().watchers().add(&self.0.events);

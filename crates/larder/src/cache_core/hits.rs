@@ -17,25 +17,28 @@ const UPKEEP_SAMPLE: u64 = 64;
 const REPORT_SAMPLE: u64 = 32;
 
 /// One entry stored in this many sweeps a set of the table.
-const SWEEP_SAMPLE: u64 = 8;
+const SWEEP_SAMPLE: u64 = 16;
 
 /// One hit in this many that the front cache did not answer drives out another entry from there.
 const PROMOTION_SAMPLE: u64 = 8;
 
 impl Core {
     /// Has one hit in 64 looked at, for [`take_hot`](Self::take_hot), until that is taken back.
+    #[cfg_attr(not(any(feature = "shared", test)), expect(dead_code, reason = "heartbeats tell"))]
     pub(crate) fn sample_hits(&self, wanted: bool) {
         self.0.hot.want(wanted);
     }
 
     /// The keys that were hit most in memory since this was last asked, with about how often: those of values that are not
     /// to leave this process are not among them.
+    #[cfg_attr(not(any(feature = "shared", test)), expect(dead_code, reason = "heartbeats tell"))]
     pub(crate) fn take_hot(&self) -> Vec<(Arc<str>, u64)> {
         self.0.hot.take().into_iter().map(|(key, samples)| (key, samples * UPKEEP_SAMPLE)).collect()
     }
 
     /// The value under a key with this hash, if that takes no more than a look: it lies in the front cache or in the table,
-    /// is valid, fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing.
+    /// is valid, fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing. Else, if the table
+    /// has nothing there, [`stores`](Self::stores) before that was seen.
     ///
     /// `touch` is called for one hit of the front cache in 64, if the store is none of larder's: it should know of it, and
     /// gives what it keeps.
@@ -46,21 +49,21 @@ impl Core {
         key: &[u8],
         hash: u64,
         touch: impl FnOnce(Lookup<'_>) -> Option<Entry>,
-    ) -> Option<V> {
+    ) -> Result<V, Option<u64>> {
         let inner = &*self.0;
         if !inner.switch.is_plain() {
-            return None;
+            return Err(None);
         }
         let Some(slot) = inner.front.get(hash) else { return self.hit_in_table(key, hash, false) };
         if let Some(stored) = slot.as_ref()
             && stored.is_under(key, hash)
         {
-            let value = self.hit_value::<V>(stored)?;
+            let value = self.hit_value::<V>(stored).ok_or(None)?;
             let number = inner.stats.hit(stored.group, stored.cost.nanos());
             if number.is_one_in(REPORT_SAMPLE) {
                 self.report_hit(stored, number.is_one_in(UPKEEP_SAMPLE), touch);
             }
-            return Some(value);
+            return Ok(value);
         }
         let is_free = slot.is_none();
         drop(slot);
@@ -70,10 +73,17 @@ impl Core {
     /// The same for what does not lie in the front cache. It does from then on if its place there `is_free`, and some of it
     /// if not.
     #[inline(never)]
-    fn hit_in_table<V: Clone + 'static>(&self, key: &[u8], hash: u64, is_free: bool) -> Option<V> {
+    fn hit_in_table<V: Clone + 'static>(
+        &self,
+        key: &[u8],
+        hash: u64,
+        is_free: bool,
+    ) -> Result<V, Option<u64>> {
         let inner = &*self.0;
-        let stored = &inner.table.as_ref()?.get(hash, key)?;
-        let value = self.hit_value::<V>(stored)?;
+        let table = inner.table.as_ref().ok_or(None)?;
+        let stores = self.stores();
+        let stored = &table.get(hash, key).ok_or(Some(stores))?;
+        let value = self.hit_value::<V>(stored).ok_or(None)?;
         let number = inner.stats.hit(stored.group, stored.cost.nanos());
         let is_promoted = number.is_one_in(PROMOTION_SAMPLE);
         if is_promoted || is_free {
@@ -83,7 +93,7 @@ impl Core {
             inner.hot.note(stored);
             self.sweep();
         }
-        Some(value)
+        Ok(value)
     }
 
     /// The value of an entry, if it is nothing but a hit.
@@ -134,7 +144,7 @@ impl Core {
 
     /// After an entry was put in the table that is the store, or in one `apart`: drops what had to go.
     pub(crate) fn settle(&self, table: &Table, dropped: Dropped) {
-        dropped.evicted.iter().for_each(|entry| self.note_evicted(entry));
+        dropped.evicted().for_each(|entry| self.note_evicted(entry));
         self.drop_from_store(dropped);
         if fastrand::u64(..SWEEP_SAMPLE) == 0 {
             self.sweep_table(table);
@@ -148,7 +158,7 @@ impl Core {
 
     /// Drops what a store kept, and what the front cache has of it.
     fn drop_from_store(&self, dropped: Dropped) {
-        dropped.entries.iter().chain(&dropped.evicted).for_each(|entry| self.0.front.clear(entry));
+        dropped.all().for_each(|entry| self.0.front.clear(entry));
     }
 
     /// Frees entries of the table that is the store which can no longer be served, if there are any in the next sets.

@@ -23,7 +23,7 @@ pub fn bypass_blocking<R>(call: impl FnOnce() -> R) -> R {
 /// A frame for what goes without the cache inside of the current computation.
 fn bypassing() -> Option<Arc<Frame>> {
     let outer = current()?;
-    let frame = Frame::new(outer.in_flight.iter().copied(), outer.since, !outer.records);
+    let frame = Frame::new(outer.in_flight.clone(), outer.since, !outer.records);
     let (reads, marked, since) = {
         let outer = lock(&outer.state);
         (outer.reads.clone(), outer.marked, outer.since)
@@ -35,5 +35,5 @@ fn bypassing() -> Option<Arc<Frame>> {
 /// Runs a future as a part of the current computation whose reads do not count for it.
 pub async fn unrecorded<F: Future>(future: F) -> F::Output {
     let Some(outer) = current() else { return future.await };
-    Frame::new(outer.in_flight.iter().copied(), outer.since, true).run(future).await
+    Frame::new(outer.in_flight.clone(), outer.since, true).run(future).await
 }

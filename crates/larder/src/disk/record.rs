@@ -3,7 +3,7 @@
 //! A head tells what the record is, how long it is, and has a checksum of its own. So all heads are read at a start, and
 //! nothing of the messages between them. A message is checked by the wire format when it is read.
 
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::scope::ScopeHash;
@@ -125,7 +125,7 @@ impl Head {
 
 /// Tells a key from any other one, also one that was chosen to be taken for it.
 pub(super) fn digest(key: &str) -> Digested {
-    Sha256::digest(key.as_bytes())[..24].try_into().expect("a digest has 32 bytes")
+    Hash::hash(key.as_bytes())[..24].try_into().expect("a digest has 32 bytes")
 }
 
 /// Adds the records of these changes to `bytes`.

@@ -73,7 +73,7 @@ impl Drop for Open {
 }
 
 impl DiskTier {
-    /// Opens a folder for a cache. None if it cannot be used, which is told.
+    /// Opens a folder for a cache. None if it cannot be used, which is logged.
     ///
     /// # Errors
     ///

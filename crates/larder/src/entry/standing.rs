@@ -56,7 +56,8 @@ impl Stored {
             && unmarked(epochs, &self.scopes, foreign_dependencies, self.since)
     }
 
-    /// Whether it can no longer be served, now or at any later time. Out of touch with a log it may be again.
+    /// Whether it can no longer be served, now or at any later time. What is not served because a log is disconnected may be
+    /// served again.
     pub(crate) fn is_over(&self, now: Moment, epochs: &Epochs) -> bool {
         self.is_expired(now)
             || !epochs.holds(&self.valid_at, |since| self.is_current(epochs, since))

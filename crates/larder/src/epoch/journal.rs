@@ -1,4 +1,4 @@
-//! Who is told of the changes of this process, to write them down.
+//! Journals of the changes of this process: those who write them down.
 
 use std::{
     fmt,
@@ -20,7 +20,7 @@ pub(crate) trait Journal: fmt::Debug + Send + Sync {
     fn note(&self, scopes: &[ScopeHash], number: u64);
 }
 
-/// All who are told.
+/// All journals.
 #[derive(Debug, Default)]
 pub(super) struct Journals {
     any: AtomicBool,

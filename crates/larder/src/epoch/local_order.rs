@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crossbeam_utils::CachePadded;
-
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::{
+    cache_padded::CachePadded,
+    sync::{AtomicU64, Mutex, Ordering, lock},
+};
 
 /// The order of all changes in one process: the counter, and the right to move it.
 ///

@@ -1,6 +1,7 @@
 //! The one rule between processes: the order of the log that they share, and how one of them follows it.
 
 mod contact;
+mod coverage;
 mod following;
 mod generations;
 mod log_order;

@@ -1,4 +1,4 @@
-//! Who is told of what happens to all caches that share a log.
+//! Listeners to what happens to all caches that share a log.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use crate::{
     sync::plain::{Mutex, lock},
 };
 
-/// Is told what the log's reader, and the connections, find out.
+/// Receives what the log's reader, and the connections, find out.
 #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for what processes share"))]
 pub(crate) trait Watcher: fmt::Debug + Send + Sync {
     /// Another process, of this number, invalidated this.
@@ -24,7 +24,7 @@ pub(crate) trait Watcher: fmt::Debug + Send + Sync {
     fn link(&self, name: &str, up: bool);
 }
 
-/// All who are told.
+/// All listeners.
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     any: AtomicBool,

@@ -29,7 +29,7 @@ pub(super) trait Store<E>: Send + Sync {
 
     async fn broadcast(&self, event: &E) -> Result<()>;
 
-    /// Those who are told from here on.
+    /// Subscribers from here on.
     async fn subscribe(&self) -> Result<Subscription<E>>;
 
     /// Makes a group, unless there is one.

@@ -1,4 +1,4 @@
-//! Events as they are told, at most once.
+//! Events as they are published, each received at most once.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -8,7 +8,7 @@ use crate::{drop_later, value::AnyValue};
 #[cfg(feature = "redis")]
 use crate::{redis::events::Subscriber, value::Value, wire::Wire};
 
-/// An event that is told in this process. Its `Drop` is the user's, and does not run where a lock of the channel is held.
+/// An event that is published in this process. Its `Drop` is the user's, and does not run where a lock of the channel is held.
 pub(super) struct Told(Option<Box<AnyValue>>);
 
 impl Told {

@@ -1,4 +1,4 @@
-//! What keys are told apart by, where many of them are kept.
+//! Hashes by which keys are told apart, where many of them are kept.
 
 use std::hash::BuildHasher;
 

@@ -30,9 +30,16 @@ pub struct Rate {
 }
 
 /// Why something is no [`Rate`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidRate(String);
+
+impl fmt::Display for InvalidRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for InvalidRate {}
 
 /// The longest period, and the longest time for a whole burst to come back: about 100 years.
 const LONGEST: u64 = 100 * 365 * 86_400;

@@ -31,7 +31,7 @@ pub(crate) type Labels<'l> = [(&'static str, &'l str)];
 /// The same, kept.
 pub(super) type OwnedLabels = Vec<(&'static str, String)>;
 
-/// Calls `each` for every figure of a cache that goes by this name.
+/// Calls `each` for every figure of a cache with this name.
 pub(crate) fn observe(
     name: &str,
     cache: &dyn Cache,

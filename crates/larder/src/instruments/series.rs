@@ -1,5 +1,5 @@
-//! What was told of each series of a cache's name. A counter only grows: an exporter takes one that falls for a process that
-//! began anew, and OpenTelemetry's SDK subtracts what it was told before without a look.
+//! What an exporter has seen of each series of a cache's name. A counter only grows: an exporter takes one that falls for a process that
+//! began anew, and OpenTelemetry's SDK subtracts what it saw before without a look.
 
 use std::collections::HashMap;
 
@@ -41,7 +41,7 @@ impl Series {
         self.by_labels.values_mut().for_each(|told| told.before = told.highest.unwrap_or(0));
     }
 
-    /// What is to be told of a figure of this round, which is none of a cache that has lost the name.
+    /// What to export of a figure of this round, which is none of a cache that has lost the name.
     pub(super) fn tell(
         &mut self,
         (watched, round): (u64, u64),
@@ -67,7 +67,7 @@ impl Series {
         Some(Figure::Count(highest))
     }
 
-    /// What is to be told of all others: counters stay, and gauges are gone.
+    /// What to export of all others: counters stay, and gauges are gone.
     pub(super) fn rest(&mut self, round: u64) -> Vec<(&'static Instrument, OwnedLabels, Figure)> {
         let is_rest = |told: &&Told| told.round < round;
         let mut gone: Vec<u64> = self

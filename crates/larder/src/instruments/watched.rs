@@ -20,10 +20,10 @@ use crate::{
     sync::plain::{Mutex, lock},
 };
 
-/// Where the durations of a cache that goes by this name are recorded.
+/// Where the durations of a cache with this name are recorded.
 pub(crate) type MakeTimings = dyn Fn(&str) -> Arc<dyn Timings> + Send + Sync;
 
-/// Of how many names that no cache has any longer the counters are told.
+/// Of how many names that no cache has any longer the counters are exported.
 const MOST_ENDED: usize = 256;
 
 /// What takes each figure.
@@ -113,7 +113,7 @@ impl WatchedCaches {
         series.entry(name.to_owned()).or_default().pass_to(number);
     }
 
-    /// Watches the cache with this name no longer, and lets go of it. What it has counted is told from now on; its gauges
+    /// Watches the cache with this name no longer, and lets go of it. What it has counted is exported from now on; its gauges
     /// are gone.
     pub(crate) fn remove(&self, name: &str) {
         let mut names = lock(&self.names);
@@ -162,7 +162,7 @@ impl WatchedCaches {
         });
     }
 
-    /// What was told of a name before, and is not a figure any longer.
+    /// What was exported of a name before, and is not a figure any longer.
     fn observe_rest(&self, name: &str, round: u64, each: &mut Each<'_>) {
         let rest = lock(&self.series).get_mut(name).map(|series| series.rest(round)).unwrap_or_default();
         contained(name, || {

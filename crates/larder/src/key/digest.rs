@@ -5,9 +5,7 @@ use std::{hash::BuildHasher, sync::LazyLock};
 
 use arrayvec::ArrayString;
 use foldhash::quality::RandomState;
-use md5::Md5;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::encoding::{self, Unserializable};
 
@@ -24,7 +22,7 @@ const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 pub(super) fn md5<T: Serialize + ?Sized>(value: &T) -> Result<Text, Unserializable> {
     let encoded = encoding::encode(value)?;
     let mut digits = Text::new();
-    for byte in Md5::digest(&encoded) {
+    for byte in md5::compute(&encoded).0 {
         for nibble in [byte >> 4, byte & 15] {
             digits.push(char::from_digit(nibble.into(), 16).expect("a nibble is a hexadecimal digit"));
         }
@@ -46,7 +44,7 @@ pub(super) fn short<T: Serialize + ?Sized>(value: &T) -> Result<u64, Unserializa
 /// Without a secret, because every process that shares the cache must come to the same key.
 pub(super) fn hash<T: Serialize + ?Sized>(value: &T) -> Result<Text, Unserializable> {
     let encoded = encoding::encode(value)?;
-    let digest = Sha256::digest(&encoded);
+    let digest = hmac_sha256::Hash::hash(&encoded);
     let mut text = Text::new();
     // Five bytes are eight characters.
     for group in digest[..20].chunks_exact(5) {

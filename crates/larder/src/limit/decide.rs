@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
-use sha2::{Digest as _, Sha256};
+use hmac_sha256::Hash;
 
 use super::{DecidedBy, Decision};
 use crate::{
@@ -143,7 +143,7 @@ fn bounded<'k>(prefix: &str, key: &'k str) -> Cow<'k, str> {
         return full;
     }
     let mut text = String::from("sha256:");
-    for byte in Sha256::digest(full.as_bytes()) {
+    for byte in Hash::hash(full.as_bytes()) {
         // To a string, which cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

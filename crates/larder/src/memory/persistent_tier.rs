@@ -35,7 +35,7 @@ pub(crate) trait PersistentTier: Any + fmt::Debug + Send + Sync {
 
 /// The settings of one: what a builder of caches holds.
 pub(crate) trait OpenPersistentTier: Any + Send + Sync {
-    /// Opens it for a cache with this core. None if it cannot be used, which is told.
+    /// Opens it for a cache with this core. None if it cannot be used, which is logged.
     ///
     /// # Errors
     ///

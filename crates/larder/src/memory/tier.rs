@@ -48,6 +48,11 @@ impl MemoryTier {
         self.core.same_cache(core)
     }
 
+    /// Whether what is not in the table of the core is not in this memory.
+    pub(crate) fn is_in_table(&self) -> bool {
+        self.apart.is_none()
+    }
+
     pub(super) fn store(&self) -> &dyn EntryStore {
         match &self.apart {
             Some(store) => &**store,

@@ -71,7 +71,7 @@ rules! {
     LostLogTakenForQuiet,
     /// Contact with the log counts from the reply, and not from the question.
     ContactProvenAtReply,
-    /// Entries are served though the log is out of touch.
+    /// Entries are served though the log is disconnected.
     BypassIgnored,
     /// A replica that lacks records, and was made the master, is followed as it is.
     ReplicaTakenForWhole,

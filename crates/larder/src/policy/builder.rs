@@ -1,4 +1,4 @@
-//! Building a policy, and what makes none.
+//! Building a policy, and refusing one that makes no sense.
 
 use std::{ops::RangeInclusive, time::Duration};
 

@@ -56,7 +56,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         Self::begin_otherwise(cache, &key, (how, admitted), function)
     }
 
-    /// A call that refreshes, tells what becomes of it, or goes without the cache.
+    /// A call that refreshes, notes its outcome, or goes without the cache.
     #[cold]
     fn begin_otherwise<V: LocalValue>(
         cache: &'c C,
@@ -105,13 +105,8 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         self.function
     }
 
-    /// What the lookup found.
-    pub(super) fn missed(&self) -> Missed {
-        self.missed.clone()
-    }
-
-    /// The cache, and the key: one that is refused if a part of it had no text.
-    pub(super) fn at(&self) -> (&'c C, Arc<str>) {
-        (self.cache, if self.failed { "".into() } else { self.key.clone() })
+    /// The cache, and the key: one that is refused if a part of it had no text. And what the lookup found.
+    pub(super) fn into_parts(self) -> ((&'c C, Arc<str>), Missed) {
+        ((self.cache, if self.failed { "".into() } else { self.key }), self.missed)
     }
 }

@@ -14,7 +14,7 @@ pub enum How {
     Plain,
     /// By `refresh`: it computes, whatever the cache has.
     Refresh,
-    /// By `with_outcome`: it tells what becomes of it.
+    /// By `with_outcome`: it notes its outcome.
     Observed,
 }
 

@@ -23,10 +23,11 @@ where
 {
     let wanted = wanted.by(call.function()).or_error(sharing.kept_transport());
     async move {
-        let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
+        let (is_refreshing, terms) = (call.is_refreshing(), (&policy, wanted));
+        let (at, missed) = call.into_parts();
         // Pinned here: all who pass it on hold a pointer.
         let body = pin!(body);
-        if call.is_refreshing() {
+        if is_refreshing {
             return Box::pin(read_through::refresh(at, missed, terms, sharing, move || body)).await;
         }
         read_through::get_or_compute(at, missed, terms, sharing, move || body).await
@@ -46,22 +47,24 @@ where
     F: Future<Output = Result<V, E>> + Send + 'static,
 {
     let wanted = wanted.by(call.function()).or_error(sharing.kept_transport());
-    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
-    if call.is_refreshing() {
+    let (is_refreshing, terms) = (call.is_refreshing(), (&policy, wanted));
+    let (at, missed) = call.into_parts();
+    if is_refreshing {
         return read_through::refresh(at, missed, terms, sharing, start).await;
     }
     read_through::get_or_compute_background(at, missed, terms, sharing, start).await
 }
 
 pub(super) fn compute_blocking<V: LocalValue, E, C: Cache + ?Sized>(
-    call: &Call<'_, C>,
+    call: Call<'_, C>,
     (policy, wanted): (&Policy, Wanted),
     sharing: impl Sharing<E>,
     body: impl FnOnce() -> Result<V, E>,
 ) -> Result<V, E> {
     let wanted = wanted.by(call.function()).or_error(sharing.kept_transport());
-    let (at, missed, terms) = (call.at(), call.missed(), (policy, wanted));
-    if call.is_refreshing() {
+    let (is_refreshing, terms) = (call.is_refreshing(), (policy, wanted));
+    let (at, missed) = call.into_parts();
+    if is_refreshing {
         return read_through::refresh_blocking(at, &missed, terms, sharing, body);
     }
     read_through::get_or_compute_blocking(at, missed, terms, sharing, body)

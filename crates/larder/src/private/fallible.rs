@@ -178,7 +178,7 @@ impl<T, E, S> Fallible<T, E, S> {
         S: Sharing<E>,
     {
         let wanted = Wanted::blocking::<T>(&policy);
-        compute_blocking(&call, (&policy, wanted), self.0, body)
+        compute_blocking(call, (&policy, wanted), self.0, body)
     }
 
     /// The value in an output.

@@ -1,7 +1,6 @@
 //! The options of a cached function.
 
 use std::{
-    collections::BTreeSet,
     panic::Location,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -165,8 +164,13 @@ fn report_zero_ttl(function: &'static Location<'static>) {
 /// Whether nothing was reported of this function so far.
 #[cold]
 fn is_first(function: &'static Location<'static>) -> bool {
-    static REPORTED: Mutex<BTreeSet<&'static Location<'static>>> = Mutex::new(BTreeSet::new());
-    REPORTED.lock().unwrap_or_else(PoisonError::into_inner).insert(function)
+    static REPORTED: Mutex<Vec<&'static Location<'static>>> = Mutex::new(Vec::new());
+    let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_first = !reported.contains(&function);
+    if is_first {
+        reported.push(function);
+    }
+    is_first
 }
 
 /// A fraction between 0 and 1; anything else does not compile, where this is evaluated at compile time.

@@ -142,7 +142,7 @@ impl<R> Plain<R> {
     {
         let wanted = Wanted::blocking::<R>(&policy);
         let body = || Ok::<_, Infallible>(body());
-        let Ok(value) = compute_blocking(&call, (&policy, wanted), Unshared, body);
+        let Ok(value) = compute_blocking(call, (&policy, wanted), Unshared, body);
         value
     }
 

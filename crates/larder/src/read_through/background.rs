@@ -19,7 +19,7 @@ use crate::{
     outcome::{Observer, Tier},
     policy::Policy,
     registry::carry,
-    singleflight::Watch,
+    singleflight::{InFlightIds, Watch},
     spans::Traced,
     value::LocalValue,
 };
@@ -83,7 +83,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         if let Some((entry, freshness)) = planned.refreshed.take() {
             let value = self.give(&entry, freshness, Tier::Memory);
             // No caller waits for it.
-            let computation = self.begin(planned, Some(entry), []);
+            let computation = self.begin(planned, Some(entry), InFlightIds::new());
             // It has its answer already.
             let task = self.task(computation, start, (Traced::default(), Observer::default()));
             runtime.spawn(carry(self.span.clone().wrap(task)).in_current_span());

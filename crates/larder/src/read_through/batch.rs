@@ -202,8 +202,8 @@ where
     {
         for Missing { item, key, hash, found, apart, stores, observer } in missing {
             let (terms, sharing) = ((self.policy, self.wanted), self.rules.sharing);
-            let request = Request::new(self.cache, terms, (key, hash), (sharing, stores), watch.clone());
-            let request = Request { observer, ..request };
+            let (at, told) = ((key, hash), (Traced::default(), observer));
+            let request = Request::new(self.cache, terms, at, (sharing, stores), watch.clone(), told);
             let progress = Progress { began: Some(self.began), ..Progress::default() };
             let mut item = Item { item, request, progress };
             let step = match apart {

@@ -25,7 +25,7 @@ use crate::{
     outcome::{NotStored, Source},
     panic_guard,
     scope::ScopeHash,
-    singleflight::{Failure, InFlightId, Leader, Outcome},
+    singleflight::{Failure, InFlightIds, Leader, Outcome},
     spans::Traced,
     value::LocalValue,
 };
@@ -83,10 +83,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         &self,
         Planned { leader, since, turn, .. }: Planned,
         stale: Option<Entry>,
-        nested_in: impl IntoIterator<Item = InFlightId>,
+        nested_in: InFlightIds,
     ) -> Computation {
         self.note_start(leader.as_ref());
-        let in_flight = leader.iter().map(Leader::id).chain(nested_in);
+        let mut in_flight = nested_in;
+        in_flight.extend(leader.as_ref().map(Leader::id));
         let previous = stale.as_ref().map(|entry| replaced(self.core(), entry));
         let frame = Frame::of_request(in_flight, since, self.policy.detached, (previous, turn.is_some()));
         let span = self.computing();

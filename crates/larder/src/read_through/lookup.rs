@@ -10,6 +10,7 @@ use crate::{
     error::Result,
     error_sharing::Sharing,
     key::{self, text::KeyText},
+    memory::tier::MemoryTier,
     outcome::{Observer, Source, Tier},
     spans::Traced,
     stats::Group,
@@ -25,7 +26,7 @@ pub(crate) struct Missed {
     entry: Option<(Entry, Freshness)>,
     /// [`Core::stores`] before the lookup.
     pub(crate) stores: u64,
-    /// What the call tells of its outcome.
+    /// Where the call notes its outcome.
     pub(crate) observer: Observer,
 }
 
@@ -35,7 +36,7 @@ impl Missed {
         self.entry.filter(|(entry, _)| !entry.0.is_error())
     }
 
-    /// The same, of a call that tells what becomes of it.
+    /// The same, of a call that notes its outcome.
     pub(crate) fn observed(self, observer: Observer) -> Self {
         Self { observer, ..self }
     }
@@ -62,22 +63,28 @@ pub(crate) fn look<V: LocalValue>(cache: &(impl Cache + ?Sized), key: &impl KeyT
     let bytes = key.bytes();
     let hash = core.hash(bytes);
     match core.hit(bytes, hash, |at| cache.storage().peek(at)) {
-        Some(value) => Ok(value),
-        None => look_further(cache, key, hash),
+        Ok(value) => Ok(value),
+        Err(absent) => look_further(cache, key, hash, absent),
     }
 }
 
-/// The same, for what is not in the front cache.
+/// The same, for what is no plain hit, and `absent` from the core's table if that says as of when.
 #[inline(never)]
 fn look_further<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     key: &impl KeyText,
     hash: u64,
+    absent: Option<u64>,
 ) -> Result<V, Missed> {
-    look_in_store(cache, Lookup { key: key.text(), hash }, Observer::default())
+    match absent {
+        Some(stores) if cache.storage().memory().is_some_and(MemoryTier::is_in_table) => {
+            Err(Missed { hash, entry: None, stores, observer: Observer::default() })
+        }
+        _ => look_in_store(cache, Lookup { key: key.text(), hash }, Observer::default()),
+    }
 }
 
-/// The same as [`look`], of a call that tells what becomes of it.
+/// The same as [`look`], of a call that notes its outcome.
 pub(crate) fn look_observed<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     key: &str,

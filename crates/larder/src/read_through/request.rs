@@ -97,7 +97,7 @@ pub(super) struct Request<'a, C: ?Sized, S> {
     pub(super) watch: Arc<Watch>,
     /// The span of the call, if there is one.
     pub(super) span: Traced,
-    /// What the call tells of its outcome.
+    /// Where the call notes its outcome.
     pub(super) observer: Observer,
 }
 
@@ -131,10 +131,10 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         (key, hash): (impl Into<Arc<str>>, u64),
         (sharing, stores): (S, u64),
         watch: Arc<Watch>,
+        (span, observer): (Traced, Observer),
     ) -> Self {
         let key = key.into();
         let scopes = scope::covering(&key, &policy.tags);
-        let (span, observer) = (Traced::default(), Observer::default());
         Self { cache, policy, wanted, sharing, key, hash, scopes, stores, watch, span, observer }
     }
 
@@ -159,8 +159,8 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         let core = cache.core();
         let (function, namespace) = core.statistics().names(wanted.of.group);
         let span = Traced::get(core.name(), function, namespace, key.as_ref());
-        let request = Self::new(cache, (policy, wanted), (key, missed.hash), (sharing, missed.stores), watch);
-        Some(Self { span, observer: missed.observer.clone(), ..request })
+        let (at, told) = ((key, missed.hash), (span, missed.observer.clone()));
+        Some(Self::new(cache, (policy, wanted), at, (sharing, missed.stores), watch, told))
     }
 
     pub(super) fn core(&self) -> &'a Core {

@@ -17,9 +17,13 @@ pub(super) async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
     let core = cache.core();
     let (function, namespace) = core.statistics().names(first.0.group);
     let span = Traced::store(core.name(), function, namespace, entries.len());
+    let storage = cache.storage();
     // What it was computed for is not lost if a `Serialize`, a weigher or a cache panics.
-    let write = panic_guard::contain_future(cache.storage().keep(entries));
-    let Some(written) = span.clone().wrap(write).await else { return };
+    let written = match storage.memory_alone() {
+        Some(memory) => span.enter(|| panic_guard::contain(|| memory.keep(entries))).map(Ok),
+        None => span.clone().wrap(panic_guard::contain_future(storage.write(entries))).await,
+    };
+    let Some(written) = written else { return };
     span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
     if let Err(error) = written {
         // The warning was given where it was found, once.

@@ -51,7 +51,7 @@ pub(crate) struct Terms {
     pub(crate) refreshes: bool,
     /// The call goes without the cache.
     pub(crate) passes_by: bool,
-    /// What the call tells of its outcome.
+    /// Where the call notes its outcome.
     pub(crate) observer: Observer,
 }
 
@@ -294,8 +294,8 @@ impl<V: LocalValue> Collecting<V> {
             let (cache, core) = (&*terms.cache, terms.cache.core());
             let at = (terms.key.clone(), core.lookup(&terms.key).hash);
             let watch = Watch::new(terms.policy.takeover_after);
-            let request = Request::new(cache, (&terms.policy, wanted), at, (Unshared, 0), watch);
-            let request = Request { observer: terms.observer.clone(), ..request };
+            let told = (Traced::default(), terms.observer.clone());
+            let request = Request::new(cache, (&terms.policy, wanted), at, (Unshared, 0), watch, told);
             request.observer.computed(None);
             let ended =
                 Ended { frame: &frame, decisions: frame.decisions(), replaces: terms.refreshes, took };

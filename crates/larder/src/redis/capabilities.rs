@@ -41,6 +41,7 @@ pub(super) enum Scripting {
 #[derive(Debug, Default)]
 pub(super) struct Capabilities {
     scripting: AtomicU8,
+    has_no_get: AtomicBool,
     has_no_set: AtomicBool,
     has_no_unlink: AtomicBool,
     has_no_mget: AtomicBool,
@@ -57,6 +58,11 @@ impl Capabilities {
             1 => Scripting::BySource,
             _ => Scripting::Without,
         }
+    }
+
+    /// Whether there is a `GET`. See [`has_set`](Self::has_set) for why it is asked.
+    pub(super) fn has_get(&self) -> bool {
+        !self.has_no_get.load(Relaxed)
     }
 
     /// Whether there is a `SET`. One that is not there must not be sent: the server repeats the words of an unknown
@@ -123,6 +129,7 @@ impl Capabilities {
         check(Operation::Read, get);
         check(Operation::Store, set);
         let is_unknown = |reply: &Value| error(reply).is_some_and(|text| refusal::is_unknown(&text));
+        self.has_no_get.store(is_unknown(get), Relaxed);
         self.has_no_mget.store(error(mget).is_some_and(|text| refusal::mend(&text).is_some()), Relaxed);
         self.has_no_set.store(is_unknown(set), Relaxed);
         self.has_no_unlink.store(is_unknown(unlink), Relaxed);

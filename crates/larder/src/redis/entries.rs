@@ -20,7 +20,7 @@ use crate::{
 impl Remote {
     /// The entries under these keys that are valid as far as this process knows.
     pub(super) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
-        if self.reads_replicas {
+        if self.asks_replicas() {
             return self.read_from_replicas(core, keys, of).await;
         }
         self.read_from_masters(core, keys, of, Instant::now()).await
@@ -28,11 +28,15 @@ impl Remote {
 
     /// The same for one key.
     pub(crate) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
-        if self.reads_replicas {
+        if self.asks_replicas() {
             return Box::pin(self.read_one_from_replica(core, at, of)).await;
         }
         let now = tokio::time::Instant::now();
         self.read_one_from_master(core, at, of, (now.into_std(), now)).await
+    }
+
+    fn asks_replicas(&self) -> bool {
+        self.reads_replicas && self.findings.capabilities.has_get()
     }
 
     /// What [`read`](Self::read) gives, of the masters. It began then.
@@ -69,12 +73,8 @@ impl Remote {
 
     /// The entry in the reply to a `GET`, if there is a valid one; counted either way.
     async fn take_over(&self, core: &Core, at: Lookup<'_>, of: ValueType, reply: Reply) -> Option<Entry> {
-        let entry = match reply {
-            Ok(Value::BulkString(message)) => {
-                let length = message.len() as u64;
-                core.statistics().add_in(of.group, |counters| &counters.shared_read_bytes, length);
-                self.receive(core, at, of, message).await
-            }
+        let message = match reply {
+            Ok(Value::BulkString(message)) => Some((message, None)),
             Ok(_) => None,
             Err(failure) => {
                 StoreOutcome::from(&failure).count(core, of.group);
@@ -82,29 +82,14 @@ impl Remote {
                 None
             }
         };
-        core.count_in(of.group, |counters| match entry {
-            Some(_) => &counters.shared_hits,
-            None => &counters.shared_misses,
-        });
-        entry
-    }
-
-    /// The entry that a message holds, if it is valid.
-    pub(super) fn receive(
-        &self,
-        core: &Core,
-        at: Lookup<'_>,
-        of: ValueType,
-        message: Vec<u8>,
-    ) -> impl Future<Output = Option<Entry>> + Send {
-        self.entries.opened(core, at, of, (message, None))
+        self.entries.receive_at(core, at, of, message).await
     }
 }
 
 impl From<&CommandFailure> for StoreOutcome {
     fn from(failure: &CommandFailure) -> Self {
         match failure {
-            CommandFailure::Refused(_) => Self::Refused,
+            CommandFailure::Refused(_) | CommandFailure::Unavailable(Unavailable::Get) => Self::Refused,
             CommandFailure::Unavailable(Unavailable::Deadline) => Self::TimedOut,
             CommandFailure::Unavailable(_) => Self::Unreachable,
         }

@@ -46,13 +46,9 @@ impl Remote {
 
     /// Deletes the fields that have ended, and tells how many are left.
     async fn tidy_heartbeats(&self, name: &str) -> Result<usize> {
-        let commands = vec![Command::new("HGETALL").key(name), Command::new("TIME")];
-        let mut replies = self.send_many(Operation::Read, commands).await.into_iter();
-        let mut next =
-            || replies.next().transpose().map_err(|failure| failure.of("a look at other heartbeats"));
-        let (all, time) = (next()?.unwrap_or(Value::Nil), next()?.unwrap_or(Value::Nil));
-        let pairs = heartbeat_fields::pairs(&all);
-        let now = server_info::time_ms(&time).unwrap_or(0);
+        let all = self.send(Operation::Read, &Command::new("HGETALL").key(name)).await;
+        let all = all.map_err(|failure| failure.of("a look at other heartbeats"))?;
+        let (pairs, now) = (heartbeat_fields::pairs(&all), self.server_now_ms().await?);
         let ended: Vec<&[u8]> = pairs
             .iter()
             .filter(|(_, field)| heartbeat_fields::live(field, now).is_none())
@@ -67,12 +63,13 @@ impl Remote {
         Ok(left)
     }
 
+    /// The time of the server that has the log, as for entries: the nodes of a cluster may differ.
     async fn server_now_ms(&self) -> Result<u64> {
         if let Some(time) = self.followed.server_time() {
             let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
             return Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
         }
-        let time = self.send(Operation::Read, &Command::new("TIME")).await;
+        let time = self.send(Operation::Read, &Command::new("TIME").beside(self.names.log())).await;
         let time = time.map_err(|failure| failure.of("the server's time"))?;
         server_info::time_ms(&time).ok_or_else(|| Kind::unavailable("it does not tell the time").into())
     }

@@ -101,7 +101,7 @@ impl LeaseStore for Remote {
             _ => return LeaseAttempt::OutOfReach,
         };
         let entry = match found {
-            Ok(Value::BulkString(message)) => self.receive(core, at, of, message).await,
+            Ok(Value::BulkString(message)) => self.entries.opened(core, at, of, (message, None)).await,
             _ => None,
         };
         match leased {

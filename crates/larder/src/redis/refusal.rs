@@ -1,6 +1,6 @@
 //! What mends what servers refuse.
 
-use std::{borrow::Cow, collections::BTreeSet, ops::Deref, sync::Mutex};
+use std::{borrow::Cow, collections::BTreeSet, fmt, ops::Deref, sync::Mutex};
 
 use ::redis::ServerError;
 
@@ -75,9 +75,16 @@ impl MissingRights {
 }
 
 /// What a server said against something, in its own words.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ServerReply(pub(super) String);
+
+impl fmt::Display for ServerReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ServerReply {}
 
 impl From<&ServerError> for ServerReply {
     fn from(error: &ServerError) -> Self {

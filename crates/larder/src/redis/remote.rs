@@ -61,22 +61,43 @@ impl Remote {
 
     /// The same, for one who has just looked at the clock.
     pub(super) async fn send_now(&self, now: Instant, operation: Operation, command: &Command) -> Reply {
-        let reply = self.connections.call_now(now, command).await;
+        let reply = match self.has(command) {
+            true => self.connections.call_now(now, command).await,
+            false => Err(Unavailable::Get.into()),
+        };
         self.note(operation, &reply);
         reply
     }
 
     /// Sends several, in one round trip.
     pub(super) async fn send_many(&self, operation: Operation, commands: Vec<Command>) -> Vec<Reply> {
-        let replies = self.connections.call_many(commands).await;
+        let replies = self.send_known(self.connections.deadline(), commands).await;
         replies.iter().for_each(|reply| self.note(operation, reply));
         replies
+    }
+
+    /// Sends what the servers have, in one round trip that ends then.
+    pub(super) async fn send_known(&self, deadline: Instant, commands: Vec<Command>) -> Vec<Reply> {
+        if commands.iter().all(|command| self.has(command)) {
+            return self.connections.call_many_by(deadline, commands).await;
+        }
+        let are_known: Vec<_> = commands.iter().map(|command| self.has(command)).collect();
+        let (known, _): (_, Vec<_>) = commands.into_iter().partition(|command| !command.is_get());
+        let mut replies = self.connections.call_many_by(deadline, known).await.into_iter();
+        let reply = |is_known| if is_known { replies.next() } else { Some(Err(Unavailable::Get.into())) };
+        are_known.into_iter().filter_map(reply).collect()
+    }
+
+    /// Whether the servers have a command, as far as that is asked.
+    fn has(&self, command: &Command) -> bool {
+        self.findings.capabilities.has_get() || !command.is_get()
     }
 
     pub(super) fn note(&self, operation: Operation, reply: &Reply) {
         let refusals = &self.findings.refusals;
         match reply {
             Err(CommandFailure::Unavailable(Unavailable::Deadline)) => self.findings.recent_timeout.note(),
+            Err(CommandFailure::Unavailable(Unavailable::Get)) => refusals.again(operation),
             Err(CommandFailure::Unavailable(_)) => {}
             Ok(_) => {
                 self.findings.recent_timeout.clear();

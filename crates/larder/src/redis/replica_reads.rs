@@ -94,7 +94,7 @@ impl Remote {
             Some(Ok(Value::BulkString(message))) => {
                 let length = message.len() as u64;
                 core.statistics().add_in(of.group, |counters| &counters.shared_read_bytes, length);
-                self.receive(core, at, of, message).await
+                self.entries.opened(core, at, of, (message, None)).await
             }
             Some(Ok(_)) => None,
             Some(Err(_)) | None => {

@@ -172,7 +172,7 @@ impl Remote {
         }
         let whole = Connections::is_one_round_trip(&commands).then(|| self.connections.deadline());
         let deadline = || whole.unwrap_or_else(|| self.connections.deadline());
-        let mut replies = self.connections.call_many_by(deadline(), commands).await;
+        let mut replies = self.send_known(deadline(), commands).await;
         let unknown: Vec<_> = scripts.iter().filter(|&&(index, _)| is_unknown(&replies[index])).collect();
         if !unknown.is_empty() {
             let again = unknown.iter().map(|(_, script)| script.by_source()).collect();

@@ -45,6 +45,10 @@ pub(super) enum Incompatible {
 /// What mends a server that is too old, or none.
 const NEWER: &str = "connect to Redis 6.2 or newer, or to Valkey";
 
+/// What mends a proxy in the place of a server.
+const BEHIND_ENVOY: &str = "connect to the servers themselves (Envoy does not pass on all that larder sends), and to a \
+                            cluster by redis+cluster://";
+
 impl ServerInfo {
     /// Reads the replies to `INFO` and `TIME`, and checks whether commands for this role can be sent there.
     pub(super) fn read(info: &str, time: &Value, clustered: bool, role: Role) -> Result<Self, Incompatible> {
@@ -59,6 +63,11 @@ impl ServerInfo {
         }
         let cluster = field("cluster_enabled") == Some("1");
         match (cluster, clustered) {
+            // Its `INFO` is its own, and without the part about replication.
+            (true, false) if field("role").is_none() => {
+                let reason = "it calls itself a cluster and tells no role, as Envoy does".to_owned();
+                return Err(Incompatible::Forever(reason, BEHIND_ENVOY));
+            }
             (true, false) => return Err(Incompatible::IsCluster),
             (false, true) => return Err(Incompatible::IsNoCluster),
             _ => {}
@@ -161,6 +170,13 @@ mod tests {
             Some(Incompatible::IsCluster)
         );
         assert_eq!(read(INFO, true).err(), Some(Incompatible::IsNoCluster));
+        let envoy = INFO.replace("role:master\r\n", "").replace("cluster_enabled:0", "cluster_enabled:1");
+        let refused = read(&envoy, false).err();
+        assert!(
+            matches!(&refused, Some(Incompatible::Forever(why, _)) if why.contains("Envoy")),
+            "{refused:?}"
+        );
+        assert!(read(&envoy, true).is_ok(), "a service may hide its role");
     }
 
     #[test]

@@ -52,7 +52,9 @@ impl Extend<ScopeHash> for ScopeSet {
 /// As they come, if they are few: what reads scopes off the wire has to give them back as they were.
 impl FromIterator<ScopeHash> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = ScopeHash>>(scopes: I) -> Self {
-        let mut set = Self(scopes.into_iter().collect());
+        let mut set = Self::default();
+        // One by one: `SmallVec`'s own way costs more than that for a few.
+        scopes.into_iter().for_each(|scope| set.0.push(scope));
         set.settle();
         set
     }

@@ -39,12 +39,6 @@ impl NameKey {
         }
         name
     }
-
-    /// What tells this key from others, and nothing about it.
-    #[cfg(any(feature = "redis", test))]
-    pub(crate) fn identity(&self) -> String {
-        self.name("", "", "")
-    }
 }
 
 impl fmt::Debug for NameKey {

@@ -1,4 +1,4 @@
-//! Shared entries that this process cannot read: told once for each reason and type, and again each minute while it
+//! Shared entries that this process cannot read: logged once for each reason and type, and again each minute while it
 //! goes on.
 
 use std::{
@@ -14,7 +14,7 @@ pub(crate) const AGAIN: Duration = Duration::from_secs(60);
 /// What has not happened for so long is over.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// While two releases run side by side, each finds entries of the other one: that is told only if it lasts.
+/// While two releases run side by side, each finds entries of the other one: that is logged only if it lasts.
 const ROLLOUT: Duration = Duration::from_secs(15 * 60);
 
 /// There are no more than types in a program, times reasons; and not more than these.
@@ -134,7 +134,7 @@ fn mend(reason: Rejected) -> &'static str {
             "build this process with larder's feature `postcard`, or let the others write with another codec"
         }
         Rejected::Codec(_) => {
-            "let all processes write with one codec; in Redis a cache may be told of another one, by \
+            "let all processes write with one codec; in Redis a cache may read another one too, by \
              `RedisCacheBuilder::also_reads`"
         }
         Rejected::Compression => {

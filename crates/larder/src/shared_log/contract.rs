@@ -13,7 +13,8 @@
 //! 4. **What is acknowledged is kept**, as far as the store can say so of anything.
 //! 5. **A log that is lost is not an empty one.** If it is not there, [`ends`](LogConnection::look) says `None`. If it is
 //!    another one than before, its last epoch is below what was seen, or the [`history`](LogServer::history) is another, or
-//!    a read is an error.
+//!    a read says that the record it knows is gone ([`is_set_back`](LogReply::is_set_back)), or is an error. Its last epoch
+//!    alone would not tell: who has not noticed so far appends above what was seen.
 //! 6. **Every call ends**, with an error if need be, about when its limit is over.
 //!
 //! Then the promises of [the one rule](crate::guide::one_rule) hold between all that share the log. What is lost (records
@@ -66,7 +67,7 @@ pub struct LogServer {
 
 /// A connection to a log. It is given up after an error.
 ///
-/// `limit` is how long the store may take, besides what it is told to wait.
+/// `limit` is how long the store may take, besides the time that it is to wait.
 #[async_trait]
 pub trait LogConnection: Send {
     /// What it leads to.
@@ -149,10 +150,12 @@ pub trait LogConnection: Send {
 }
 
 /// What a read asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRead {
     /// Records after this one.
     pub after: Epoch,
+    /// The newest record that was read so far: whether it is still there.
+    pub known: Option<LogEntry>,
     /// So many at most, and of older ones too.
     pub most: usize,
     /// How long to wait for one, if there is none.
@@ -172,6 +175,9 @@ pub struct LogReply {
     pub older: Vec<LogEntry>,
     /// The time of the store in milliseconds since 1970, if it was asked.
     pub time_ms: Option<u64>,
+    /// The newest record that was read so far is not in the log any longer, looked at with these records or after them.
+    /// A store whose [`history`](LogServer::history) changes with that, or that says so by an error, need not look.
+    pub is_set_back: bool,
 }
 
 /// A record as it was read.

@@ -7,10 +7,10 @@ use std::{
     time::{self, Duration},
 };
 
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep_until, timeout};
 
 use super::{
-    contract::{LogConnection, LogEnds, LogEntry, LogError, LogRead, LogReply, Purpose},
+    contract::{LogConnection, LogEntry, LogError, LogRead, LogReply, Purpose},
     pace::{Pace, Volume},
     record::Content,
     report::report,
@@ -56,7 +56,7 @@ pub(super) struct Reader {
     unreadable: LogThrottle,
 }
 
-/// What people were told of the contact with the log.
+/// What was logged of the contact with the log.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reported {
     There,
@@ -183,9 +183,22 @@ impl Reader {
                 pause = self.read(&mut session) => pause?,
             };
             if !pause.is_zero() {
-                sleep(pause).await;
+                self.rest(pause).await;
             }
         }
+    }
+
+    /// Pauses, but not while callers wait for an echo: their calls would take as long. Reads that end a pause are as
+    /// many as appends at most, however many processes there are.
+    async fn rest(&self, pause: Duration) {
+        let awaited = async {
+            self.shared.awaited.notified().await;
+            // What was told of may have been read back since.
+            while self.shared.log().outbox().len() == 0 {
+                self.shared.awaited.notified().await;
+            }
+        };
+        _ = timeout(pause, awaited).await;
     }
 
     /// Whether this is the server on which the last new start was made. One that does not tell has to have what was read
@@ -222,6 +235,7 @@ impl Reader {
     /// One read. Returns how long to pause before the next one.
     async fn read(&mut self, session: &mut Session) -> Result<Duration, LogError> {
         let position = self.shared.log().position();
+        let last_named = self.shared.log().outbox().last_named();
         let sent = Instant::now();
         let (count, asked_older) = (self.volume.size(), self.backward.is_some());
         let reply = match self.ask(session, position).await {
@@ -235,7 +249,7 @@ impl Reader {
             self.start_anew(session, Cause::Leap).await?;
             return Ok(Duration::ZERO);
         }
-        if let Some(cause) = self.missing(position, reply.ends) {
+        if let Some(cause) = self.missing(position, &reply) {
             self.start_anew(session, cause).await?;
             return Ok(Duration::ZERO);
         }
@@ -252,6 +266,7 @@ impl Reader {
         if reached_tip {
             let proven = if mutant::is(Rule::ContactProvenAtReply) { Instant::now() } else { sent };
             self.shared.contact().prove(proven);
+            self.shared.log().outbox().append_unread(last_named);
         }
         self.shared.accepted(Operation::Follow);
         self.found();
@@ -265,13 +280,15 @@ impl Reader {
     }
 
     /// What was trimmed or lost since `position`, if anything was. The ends were looked at after the news were read.
-    fn missing(&self, position: Epoch, ends: Option<LogEnds>) -> Option<Cause> {
-        match ends {
+    fn missing(&self, position: Epoch, reply: &LogReply) -> Option<Cause> {
+        match &reply.ends {
             _ if mutant::is(Rule::NoGapCheck) => None,
             None => (!mutant::is(Rule::LostLogTakenForQuiet)).then_some(Cause::Loss),
             Some(ends) if ends.last < self.shared.log().highest() => Some(Cause::Loss),
             // With nothing retained, all that came after the position is gone.
-            Some(ends) => (ends.first.unwrap_or(ends.last) > position).then_some(Cause::Gap),
+            Some(ends) if ends.first.unwrap_or(ends.last) > position => Some(Cause::Gap),
+            // Its end was lost, and who has not noticed went on above it.
+            Some(_) => reply.is_set_back.then_some(Cause::Loss),
         }
     }
 
@@ -279,6 +296,7 @@ impl Reader {
         let now = time::Instant::now();
         let read = LogRead {
             after: position,
+            known: self.newest.clone(),
             most: self.volume.size(),
             // While older records are read as well, there is no waiting for newer ones. Nor is there at first: a
             // lost log looks like a quiet one until the read ends, and those who cannot append to it would break

@@ -329,7 +329,9 @@ impl Sender {
     /// Tells the callers of the first `count` attempts.
     fn tell_callers(&mut self, count: usize) {
         for (OutboxBatch { attempt, scopes }, epoch) in self.appended.drain(..count) {
-            self.shared.log().outbox().named(attempt, &scopes, epoch);
+            if self.shared.log().outbox().named(attempt, &scopes, epoch) {
+                self.shared.awaited.notify_one();
+            }
         }
     }
 

@@ -104,6 +104,8 @@ pub(crate) struct Shared {
     pub(super) recheck: Notify,
     /// The log is followed again: the sender need not wait any longer.
     pub(super) found: Notify,
+    /// Callers wait for a record of this process to be read back: the reader need not pause any longer.
+    pub(super) awaited: Notify,
     /// Whether the last read of the log succeeded.
     followed: AtomicBool,
     /// Whether the last append was refused, as the next one would be.
@@ -127,6 +129,7 @@ impl Shared {
             moved: Notify::new(),
             recheck: Notify::new(),
             found: Notify::new(),
+            awaited: Notify::new(),
             followed: AtomicBool::new(false),
             refuses_records: AtomicBool::new(false),
             counts: Counts::default(),
@@ -186,7 +189,7 @@ impl Shared {
         self.log().contact()
     }
 
-    /// Nothing is to be served that is out of touch for longer than this.
+    /// Nothing is to be served once this process has been disconnected for longer than this.
     pub(super) fn wants(&self, freshness: Option<Duration>) {
         if let Some(limit) = freshness {
             self.contact().restrict(limit);

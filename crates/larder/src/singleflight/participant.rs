@@ -7,12 +7,10 @@ use std::{
     time::Duration,
 };
 
-use smallvec::SmallVec;
-
 use super::{
     in_flight::{Arrival, Caller, InFlight, InFlightState, Leadership, Outcome, Phase},
     shards::Shards,
-    wait_graph::{InFlightId, Wait},
+    wait_graph::{InFlightId, InFlightIds, Wait},
     watch::Watch,
 };
 use crate::{
@@ -214,7 +212,7 @@ impl Leader {
     }
 
     /// See [`Wait::begin`].
-    pub(crate) fn awaited_by(&self, waiting: SmallVec<[InFlightId; 2]>) -> Option<Wait> {
+    pub(crate) fn awaited_by(&self, waiting: InFlightIds) -> Option<Wait> {
         Wait::begin(waiting, &self.0.in_flight)
     }
 }
@@ -247,7 +245,7 @@ pub(crate) struct Waiter {
 
 impl Waiter {
     /// See [`Wait::begin`].
-    pub(crate) fn awaited_by(&self, waiting: SmallVec<[InFlightId; 2]>) -> Option<Wait> {
+    pub(crate) fn awaited_by(&self, waiting: InFlightIds) -> Option<Wait> {
         Wait::begin(waiting, &self.participant.in_flight)
     }
 

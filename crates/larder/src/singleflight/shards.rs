@@ -2,13 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 use super::in_flight::{InFlight, WorkKey};
-use crate::sync::Mutex;
 #[cfg(test)]
 use crate::sync::lock;
+use crate::{cache_padded::CachePadded, sync::Mutex};
 
 /// The computations of one cache, by the hashes of their keys.
 pub(super) struct Shards(Box<[CachePadded<Mutex<Shard>>]>);

@@ -15,6 +15,9 @@ use smallvec::SmallVec;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct InFlightId(u64);
 
+/// Computations: that which one is, and those that it is nested in.
+pub(crate) type InFlightIds = SmallVec<[InFlightId; 2]>;
+
 impl InFlightId {
     /// Before all others; the name of none.
     const NONE: Self = Self(0);
@@ -133,7 +136,7 @@ impl WaitGraph {
     /// It is looked for from both ends, step by step: mostly one of them is soon at its own end, while a batch that many
     /// wait for may wait for many.
     fn is_reached(&self, waiting: &[InFlightId], node: &Node) -> (bool, usize) {
-        let from: SmallVec<[InFlightId; 2]> = node.ids().collect();
+        let from: InFlightIds = node.ids().collect();
         let (mut forwards, mut backwards) = (Search::from(node.ids()), Search::from(waiting.iter().copied()));
         let mut steps = 0;
         loop {
@@ -195,14 +198,14 @@ impl WaitGraph {
 
 /// A wait of some computations for another one, on record while this lives.
 pub(crate) struct Wait {
-    waiting: SmallVec<[InFlightId; 2]>,
+    waiting: InFlightIds,
     awaited: InFlightId,
 }
 
 impl Wait {
     /// Puts on record that the computations of `waiting` (a caller's own computation, or batch, and those it is nested
     /// in) wait for `awaited`. None if that would close a cycle: nothing in it would ever end.
-    pub(crate) fn begin<T>(waiting: SmallVec<[InFlightId; 2]>, awaited: &Arc<T>) -> Option<Self>
+    pub(crate) fn begin<T>(waiting: InFlightIds, awaited: &Arc<T>) -> Option<Self>
     where
         T: AsRef<Node> + Send + Sync + 'static,
     {
@@ -322,6 +325,24 @@ mod tests {
         steps
     }
 
+    /// However many there are, or each search would be as long as all of them.
+    #[test]
+    fn a_step_finds_one() {
+        const MANY: usize = 100;
+        let (waiting, [awaited]) = (InFlightId::next(), nodes());
+        let waits = (0..MANY).flat_map(|_| {
+            [(waiting, nodes::<1>()[0].clone()), (InFlightId::next(), awaited.clone())]
+                .map(|(waiting, awaited)| Wait::begin(smallvec![waiting], &awaited).unwrap())
+        });
+        let _waits: Vec<_> = waits.collect();
+        let graph = graph();
+        let (mut forwards, mut backwards) = (Search::from([waiting]), Search::from([awaited.id]));
+        for found in 1..=MANY {
+            assert!(graph.step_forwards(&mut forwards) && graph.step_backwards(&mut backwards));
+            assert_eq!((forwards.seen.len(), backwards.seen.len()), (1 + found, 1 + found));
+        }
+    }
+
     #[test]
     fn many_that_wait_for_parts_of_a_batch_that_waits_for_many() {
         const MANY: usize = 2_000;
@@ -343,6 +364,15 @@ mod tests {
             assert!(steps(other, part) < 16, "{}", steps(other, part));
             callers.push(Wait::begin(smallvec![other], part).unwrap());
         }
+    }
+
+    #[test]
+    fn one_that_many_wait_for_waits_for_one_that_waits_for_none() {
+        const MANY: usize = 100;
+        let [popular, last] = nodes();
+        let waits = (0..MANY).map(|_| Wait::begin(smallvec![InFlightId::next()], &popular).unwrap());
+        let _waits: Vec<_> = waits.collect();
+        assert!(steps(popular.id, &last) < 16, "{}", steps(popular.id, &last));
     }
 
     #[test]

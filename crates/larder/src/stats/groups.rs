@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_utils::CachePadded;
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
@@ -15,6 +14,7 @@ use super::{
     histogram::AtomicHistogram,
     thread_number::thread_number,
 };
+use crate::cache_padded::CachePadded;
 
 /// What calls are counted under: a function and a namespace. An entry has that of the call that stored it, or took it over
 /// from a shared store.

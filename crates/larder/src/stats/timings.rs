@@ -14,7 +14,7 @@ use crate::{
     sync::plain::{Mutex, lock},
 };
 
-/// Is told how long something took.
+/// Receives how long something took.
 pub(crate) trait Timings: Send + Sync {
     /// A computation of this function in this namespace.
     fn computed(&self, function: &str, namespace: &str, took: Duration);
@@ -23,7 +23,7 @@ pub(crate) trait Timings: Send + Sync {
     fn read(&self, took: Duration);
 }
 
-/// Those who are told.
+/// All that receive it.
 #[derive(Default)]
 pub(super) struct Listeners {
     /// Whether there are any: most programs have none.

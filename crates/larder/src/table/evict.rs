@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     Dropped, Eviction, Table,
+    dropped::Went,
     set::{Locked, Outline, Victim},
     sets::{index, second},
 };
@@ -31,7 +32,7 @@ impl Table {
         let before = set.put(way, stored.clone(), mark, 1);
         before.iter().for_each(|before| set.remember(before.hash));
         self.usage.weight.fetch_sub(1, Ordering::Relaxed);
-        dropped.evicted.extend(before);
+        before.into_iter().for_each(|before| dropped.push(before, Went::ToMakeRoom));
         true
     }
 
@@ -116,8 +117,7 @@ impl Table {
     }
 
     pub(super) fn evict_from(&self, set: &mut Locked<'_>, way: usize, dropped: &mut Dropped) {
-        let mark = self.remove_from(set, way, dropped);
-        dropped.evicted.extend(dropped.entries.pop());
+        let mark = self.remove_from(set, way, Went::ToMakeRoom, dropped);
         if self.eviction == Eviction::TinyLfu && mark > 0 {
             set.outline.age();
         }

@@ -104,6 +104,11 @@ impl Set {
         likely != WaySet::NONE && read(&self.ways).find(likely, hash, key).is_some()
     }
 
+    /// Whether there may be an entry with this hash. What is not there is seen without a lock.
+    pub(super) fn may_have(&self, hash: u64) -> bool {
+        self.outline.tagged(tag(hash)) != WaySet::NONE
+    }
+
     /// The entries, with their ways.
     pub(super) fn entries(&self) -> SmallVec<[(usize, Arc<Stored>); WAYS]> {
         let taken = self.outline.taken();
@@ -270,7 +275,8 @@ impl Locked<'_> {
 
     /// Remembers a hash, in the place of the eighth last one.
     pub(super) fn remember(&mut self, hash: u64) {
-        self.ways.ghosts.rotate_right(1);
+        let [later @ .., _] = self.ways.ghosts;
+        self.ways.ghosts[1..].copy_from_slice(&later);
         self.ways.ghosts[0] = ghost(hash);
     }
 

@@ -105,7 +105,7 @@ fn a_small_table_that_has_room_keeps_all() {
     let (world, table) = (World::new(), table(1_000));
     for id in 0..40 {
         let entry = world.entry_at((id << 4) | (id << 28), &id.to_string(), id, LONG);
-        assert_eq!(table.insert(&entry, 1).evicted.len(), 0, "{id}");
+        assert_eq!(table.insert(&entry, 1).evicted().count(), 0, "{id}");
     }
     assert_eq!((table.len(), check(&table).len()), (40, 40));
 }
@@ -115,11 +115,11 @@ fn entries_are_found_replaced_and_removed_while_it_grows() {
     let (world, table) = (World::new(), table(50_000));
     let mut evicted = 0;
     for id in 0..50_000 {
-        evicted += world.keep(&table, id, 1).evicted.len() as u64;
+        evicted += world.keep(&table, id, 1).evicted().count() as u64;
         if id % 3 == 0 {
             let key = (id / 2).to_string();
             let dropped = table.insert(&world.entry(&key, id / 2, LONG), 1);
-            assert_eq!(dropped.evicted.len(), 0, "it is replaced");
+            assert_eq!(dropped.evicted().count(), 0, "it is replaced");
         }
     }
     assert_eq!(evicted, 0, "there is room for all");
@@ -128,7 +128,7 @@ fn entries_are_found_replaced_and_removed_while_it_grows() {
     assert!(table.sets.count() * Sets::LOAD >= 49_000, "it has grown");
     for (key, entry) in all {
         assert_eq!(value(&table, &key), entry.value().copied());
-        assert_eq!(table.remove(hash(&key), &key).entries.len(), 1);
+        assert_eq!(table.remove(hash(&key), &key).all().count(), 1);
         assert_eq!(value(&table, &key), None);
     }
     assert_eq!((table.len(), table.weight(), check(&table).len()), (0, 0, 0));
@@ -232,13 +232,13 @@ fn room_for_what_is_heavy_is_made_before_it_is_stored() {
         "not for light ones, and for none too heavy"
     );
     let made = ahead(30_000, 9_000).unwrap();
-    assert!(made.evicted.len() > 8_000 && table.weight() <= 1_000);
+    assert!(made.evicted().count() > 8_000 && table.weight() <= 1_000);
     drop(made);
-    assert!(world.keep(&table, 30_000, 9_000).evicted.is_empty());
+    assert!(world.keep(&table, 30_000, 9_000).evicted().next().is_none());
     // In its own place: what it takes the place of needs no more room.
-    assert!(ahead(30_000, 9_000).unwrap().evicted.is_empty());
+    assert!(ahead(30_000, 9_000).unwrap().evicted().next().is_none());
     drop(ahead(30_000, 9_500).unwrap());
-    assert!(world.keep(&table, 30_000, 9_500).evicted.is_empty());
+    assert!(world.keep(&table, 30_000, 9_500).evicted().next().is_none());
     assert!(value(&table, "30000").is_some() && table.weight() <= 10_000);
 }
 
@@ -250,7 +250,7 @@ fn what_is_over_is_swept_soon() {
         drop(table.insert(&world.entry(&id.to_string(), id, ttl), 1));
     }
     let is_over = |stored: &Stored| stored.is_over(world.clock.now(), &world.epochs);
-    assert!((0..1_000).all(|_| table.sweep(is_over, |_| {}).entries.is_empty()));
+    assert!((0..1_000).all(|_| table.sweep(is_over, |_| {}).all().next().is_none()));
     world.clock.advance(LONG * 3 / 4);
     // One sixteenth of the sets, and a few calls that happen on a set where nothing is over.
     (0..table.sets.count() / 10).for_each(|_| drop(table.sweep(is_over, |_| {})));
@@ -376,7 +376,8 @@ fn nothing_goes_while_there_is_room() {
                 let (world, table, evicted) = (&world, &table, &evicted);
                 scope.spawn(move || {
                     for id in writer * EACH..(writer + 1) * EACH {
-                        evicted.fetch_add(world.keep(table, id, 1).evicted.len() as u64, Ordering::Relaxed);
+                        evicted
+                            .fetch_add(world.keep(table, id, 1).evicted().count() as u64, Ordering::Relaxed);
                     }
                 })
             })

@@ -1,6 +1,7 @@
 //! Storing a value that is at hand.
 
 use std::{
+    mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     time::Duration,
 };
@@ -49,9 +50,10 @@ pub(crate) async fn insert<V: LocalValue>(
     let wanted = wanted.within(cache);
     let group = wanted.of.group;
     let core = cache.core();
-    let keys: SmallVec<[_; 1]> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
+    let mut keys = SmallVec::<[_; 1]>::with_capacity(values.len());
+    values.iter().for_each(|(key, _)| keys.push(ScopeHash::key(key)));
     let memory = cache.storage().memory().filter(|memory| memory.is_of(core));
-    let new = values.iter().map(|&(key, value)| {
+    let entry_of = |&(key, value): &(&str, &V)| {
         let at = (key.into(), core.lookup(key).hash);
         let lifetime = policy.lifetime(wanted.of.is_none(value));
         let of_value = (V::clone(value), wanted.of, Duration::ZERO);
@@ -61,34 +63,31 @@ pub(crate) async fn insert<V: LocalValue>(
         let weight = memory.and_then(|memory| memory.weigh(&entry));
         let is_wanted = !lifetime.is_zero() && core.is_enabled();
         New { entry, weight, is_wanted, stands: false, displaced: Dropped::default() }
-    });
-    // All code of users runs in there. If it panics, what is there is invalidated all the same.
-    let new: SmallVec<[New; 1]> = match catch_unwind(AssertUnwindSafe(|| new.collect())) {
-        Ok(new) => new,
-        Err(panic) => {
-            core.replace(&keys, drop);
-            resume_unwind(panic);
-        }
     };
+    let mut new = SmallVec::<[New; 1]>::with_capacity(values.len());
+    // All code of users runs in there. If it panics, what is there is invalidated all the same.
+    let make = AssertUnwindSafe(|| values.iter().for_each(|value| new.push(entry_of(value))));
+    if let Err(panic) = catch_unwind(make) {
+        core.replace(&keys, drop);
+        resume_unwind(panic);
+    }
     if let Some(memory) = memory {
         new.iter().filter(|new| new.is_wanted).for_each(|new| memory.make_room(&new.entry, new.weight));
     }
-    let (entries, stand) = replace(core, memory, &keys, (new, group));
-    entries.iter().for_each(|entry| core.pauses().clear(entry.0.hash));
+    let stand = replace(core, memory, &keys, (&mut new, group));
+    new.iter().for_each(|kept| core.pauses().clear(kept.entry.0.hash));
 
     let (function, namespace) = core.statistics().names(group);
-    let span = Traced::store(core.name(), function, namespace, entries.len());
+    let span = Traced::store(core.name(), function, namespace, new.len());
     let storage = cache.storage();
-    let write = async {
-        match memory {
-            None => storage.write(&entries).await,
-            Some(_) if storage.writes_further() => storage.write_further(&entries).await,
-            Some(_) => Ok(()),
-        }
+    let entries = || new.iter().map(|kept| kept.entry.clone()).collect::<Vec<_>>();
+    let written = match memory {
+        None => span.clone().wrap(storage.write(&entries())).await,
+        Some(_) if storage.writes_further() => span.clone().wrap(storage.write_further(&entries())).await,
+        Some(_) => Ok(()),
     };
-    let written = span.clone().wrap(write).await;
     span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
-    entries.iter().for_each(|entry| core.note_written(entry, group));
+    new.iter().for_each(|kept| core.note_written(&kept.entry, group));
     written.map(|()| stand)
 }
 
@@ -105,16 +104,16 @@ struct New {
     displaced: Dropped,
 }
 
-/// Applies the change of these keys, and puts the new entries that stand in memory in the same step. Gives those that are
-/// kept, and whether all stand.
+/// Applies the change of these keys, and puts the new entries that stand in memory in the same step. Leaves those that are
+/// kept, and says whether all stand.
 fn replace(
     core: &Core,
     memory: Option<&MemoryTier>,
     keys: &[ScopeHash],
-    (mut all, group): (SmallVec<[New; 1]>, Group),
-) -> (SmallVec<[Entry; 1]>, bool) {
+    (all, group): (&mut SmallVec<[New; 1]>, Group),
+) -> bool {
     core.replace(keys, |replacement| {
-        for new in &mut all {
+        for new in all.iter_mut() {
             new.stands = new.entry.0.stands(core.epochs()) || mutant::is(Rule::InsertWithoutCheck);
             if !new.stands || !new.is_wanted {
                 continue;
@@ -127,20 +126,20 @@ fn replace(
         }
     });
     let stand = all.iter().all(|new| new.stands);
-    let kept = all.into_iter().filter_map(|New { entry, weight, is_wanted, stands, displaced }| {
-        if !stands {
+    all.retain(|New { entry, weight, is_wanted, stands, displaced }| {
+        if !*stands {
             match entry.0.is_too_wide() {
                 true => core.refuse_too_wide(entry.key(), group),
                 false => core.count_in(group, |counters| &counters.stores_outdated),
             }
         }
-        let is_kept = stands && is_wanted;
+        let is_kept = *stands && *is_wanted;
         if let (true, Some(memory)) = (is_kept, memory) {
-            memory.settle(displaced, weight);
+            memory.settle(mem::take(displaced), *weight);
         }
-        is_kept.then_some(entry)
+        is_kept
     });
-    (kept.collect(), stand)
+    stand
 }
 
 /// What covers a value for a key that was read after `since`. Inside a computation, what that read from

@@ -14,7 +14,7 @@
 //! implements [`Codec`].
 //!
 //! The codec is what a cache *writes* with. It reads the entries of every codec of larder that its build has, and those
-//! of programs that it was told of by [`also_reads`](crate::RedisCacheBuilder::also_reads): so processes change over to
+//! of programs that were named to it by [`also_reads`](crate::RedisCacheBuilder::also_reads): so processes change over to
 //! another codec one by one. An entry in a codec that a process does not know is a miss, counted as
 //! [`shared_other_codec`](crate::CacheStats::shared_other_codec), and a WARN names the number.
 
@@ -28,19 +28,11 @@ use super::reason::Refusal;
 mod any;
 #[cfg(feature = "bincode")]
 mod bincode;
-#[cfg(not(feature = "bincode"))]
-#[allow(clippy::duplicate_mod, reason = "one for each codec that is off")]
-#[path = "codec/absent.rs"]
-mod bincode;
 mod built_in;
 mod erased;
 mod json;
 mod message_pack;
 #[cfg(feature = "postcard")]
-mod postcard;
-#[cfg(not(feature = "postcard"))]
-#[allow(clippy::duplicate_mod, reason = "one for each codec that is off")]
-#[path = "codec/absent.rs"]
 mod postcard;
 
 #[cfg(feature = "bincode")]

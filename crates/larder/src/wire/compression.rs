@@ -2,11 +2,19 @@
 
 use super::reason::{Rejected, Unencodable};
 
-#[cfg(not(feature = "zstd"))]
-#[path = "compression/no_zstd.rs"]
-mod zstd;
 #[cfg(feature = "zstd")]
 mod zstd;
+
+#[cfg(feature = "zstd")]
+const ZSTD: Option<Zstd> = Some(Zstd { compress: zstd::compress, decompress: zstd::decompress });
+#[cfg(not(feature = "zstd"))]
+const ZSTD: Option<Zstd> = None;
+
+/// Zstandard, in a build that has it.
+struct Zstd {
+    compress: fn(&[u8], &mut Vec<u8>) -> Option<usize>,
+    decompress: fn(&[u8], &mut [u8]) -> Option<usize>,
+}
 
 /// How a payload is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -66,7 +74,7 @@ impl Compression {
     pub const fn is_available(self) -> bool {
         match self {
             Self::None | Self::Lz4 => true,
-            Self::Zstd => zstd::AVAILABLE,
+            Self::Zstd => ZSTD.is_some(),
         }
     }
 
@@ -87,7 +95,12 @@ impl Compression {
         let written = match self {
             Self::None => None,
             Self::Lz4 => lz4(raw, message),
-            Self::Zstd => zstd::compress(raw, message)?,
+            Self::Zstd => match ZSTD {
+                Some(zstd) => (zstd.compress)(raw, message),
+                None => {
+                    return Err(Unencodable::by_codec("Zstandard", "larder's feature `zstd` is off"));
+                }
+            },
         };
         let smaller = written.filter(|&length| length < raw.len());
         message.truncate(start + smaller.unwrap_or(0));
@@ -109,7 +122,7 @@ impl Compression {
         let written = match self {
             Self::None => None,
             Self::Lz4 => lz4_flex::block::decompress_into(payload, &mut raw).ok(),
-            Self::Zstd => zstd::decompress(payload, &mut raw),
+            Self::Zstd => ZSTD.and_then(|zstd| (zstd.decompress)(payload, &mut raw)),
         };
         (written == Some(length)).then_some(raw).ok_or(Rejected::Decompress)
     }

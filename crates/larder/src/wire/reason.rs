@@ -141,11 +141,10 @@ impl std::error::Error for Rejected {}
 pub(super) type Refusal = Box<dyn Error + Send + Sync>;
 
 /// Why a value cannot be written to a shared server. The text says what to do about it, without the words of its cause.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub(crate) enum Unencodable {
     /// The value's `Serialize`, or the codec, refused; or the feature of the codec or compression is off.
-    #[error("it cannot be encoded as {codec}")]
     Codec {
         /// Its name.
         codec: &'static str,
@@ -153,12 +152,6 @@ pub(crate) enum Unencodable {
         source: Cause,
     },
     /// The value's own `Deserialize` refuses what its `Serialize` wrote.
-    #[error(
-        "its `Deserialize` refuses what its `Serialize` wrote as {codec}; mend what only one of the two has: \
-         give a field that is skipped (`skip_serializing`, `skip_serializing_if`) a `default`, and write `rename`, \
-         `with`, `from` and `into` for both; or choose another codec, if {codec} has no form for the value (JSON has \
-         none for a float that is NaN or infinite)"
-    )]
     Unreadable {
         /// The codec's name.
         codec: &'static str,
@@ -166,7 +159,6 @@ pub(crate) enum Unencodable {
         source: Option<Cause>,
     },
     /// The bytes would be read back as another value.
-    #[error("{}", changed(.codec, .at.as_deref(), *.evidence))]
     Changed {
         /// The codec's name.
         codec: &'static str,
@@ -176,7 +168,6 @@ pub(crate) enum Unencodable {
         evidence: Evidence,
     },
     /// A field that only one side knows, in a type that nothing compares.
-    #[error("{}", one_sided(.of, .name, *.is_written))]
     OneSided {
         /// The struct's name, or the enum's.
         of: &'static str,
@@ -186,10 +177,6 @@ pub(crate) enum Unencodable {
         is_written: bool,
     },
     /// The value nests deeper than what reads it can follow.
-    #[error(
-        "it nests deeper than the {limit} levels that can be read of {codec}; keep it flatter (nodes in a list, with \
-         indices in place of boxes), or choose a codec that reads more: JSON 127 lists and maps, MessagePack 1,023"
-    )]
     TooDeep {
         /// The codec's name.
         codec: &'static str,
@@ -197,25 +184,63 @@ pub(crate) enum Unencodable {
         limit: usize,
     },
     /// The type's own code panicked.
-    #[error(
-        "its `Serialize`, `Deserialize`, `Clone`, `PartialEq` or `Debug` panicked; the panic's message says where"
-    )]
     Panicked,
     /// Values under this key were refused again and again, so this one was not tried.
-    #[error("the last values under this key could not be shared, so this one was not tried: see the warning")]
     Postponed,
     /// It is larger than the limits allow.
-    #[error("encoded, it is larger than the {limit} bytes that are allowed")]
     TooLarge {
         /// The limit that it exceeds.
         limit: usize,
     },
     /// More scopes cover it than a header has room for.
-    #[error("{count} scopes cover the value, and 4,096 fit: use one tag for many of them, and `detached`")]
     TooManyScopes {
         /// How many.
         count: usize,
     },
+}
+
+impl fmt::Display for Unencodable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Codec { codec, .. } => write!(f, "it cannot be encoded as {codec}"),
+            Self::Unreadable { codec, .. } => write!(
+                f,
+                "its `Deserialize` refuses what its `Serialize` wrote as {codec}; mend what only one of the two has: \
+                 give a field that is skipped (`skip_serializing`, `skip_serializing_if`) a `default`, and write \
+                 `rename`, `with`, `from` and `into` for both; or choose another codec, if {codec} has no form for the \
+                 value (JSON has none for a float that is NaN or infinite)"
+            ),
+            Self::Changed { codec, at, evidence } => {
+                f.write_str(&changed(codec, at.as_deref(), *evidence))
+            }
+            Self::OneSided { of, name, is_written } => f.write_str(&one_sided(of, name, *is_written)),
+            Self::TooDeep { codec, limit } => write!(
+                f,
+                "it nests deeper than the {limit} levels that can be read of {codec}; keep it flatter (nodes in a \
+                 list, with indices in place of boxes), or choose a codec that reads more: JSON 127 lists and maps, \
+                 MessagePack 1,023"
+            ),
+            Self::Panicked => f.write_str(
+                "its `Serialize`, `Deserialize`, `Clone`, `PartialEq` or `Debug` panicked; the panic's message says where",
+            ),
+            Self::Postponed => f.write_str(
+                "the last values under this key could not be shared, so this one was not tried: see the warning",
+            ),
+            Self::TooLarge { limit } => {
+                write!(f, "encoded, it is larger than the {limit} bytes that are allowed")
+            }
+            Self::TooManyScopes { count } => write!(
+                f,
+                "{count} scopes cover the value, and 4,096 fit: use one tag for many of them, and `detached`"
+            ),
+        }
+    }
+}
+
+impl Error for Unencodable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause().map(|cause| &**cause as _)
+    }
 }
 
 impl Unencodable {

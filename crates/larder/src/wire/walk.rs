@@ -1,6 +1,9 @@
 //! One walk through a value: how far it goes, and what it notes.
 
-use std::{cell::Cell, fmt::Display};
+use std::{
+    cell::Cell,
+    fmt::{self, Display},
+};
 
 use serde::ser;
 
@@ -132,9 +135,16 @@ pub(super) mod kind {
 }
 
 /// Why a value does not serialize, in the words of its type: serde hands over no more than them.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refused(String);
+
+impl Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 impl ser::Error for Refused {
     fn custom<T: Display>(reason: T) -> Self {

@@ -42,7 +42,7 @@ pub struct WriteBehind<T> {
     pub(super) control: Arc<Control>,
 }
 
-/// How a consumer is told what to do.
+/// What a consumer is asked to do.
 pub(super) struct Control {
     pub(super) phase: watch::Sender<Phase>,
     /// None where other processes consume.

@@ -18,7 +18,7 @@ pub enum WhenFull {
     Fail,
 }
 
-/// What makes one value of two, the older one first.
+/// Merges two values into one, the older one first.
 pub(super) type Merge<T> = Arc<dyn Fn(T, T) -> T + Send + Sync>;
 
 /// What becomes of several writes of one key in a batch.

@@ -5,8 +5,10 @@ use std::{
     time::Duration,
 };
 
-use larder::{CacheExt, MemoryCache, TieredCache, cached, heartbeat};
-use larder_servers::{Data, RedisServer};
+use larder::{
+    CacheExt, MemoryCache, RedisCache, TieredCache, cached, heartbeat, internal::inspect::Inspector,
+};
+use larder_servers::{Data, RedisCluster, RedisServer};
 use serde_json::Value;
 
 use crate::support::{eventually, in_time, processes::both};
@@ -168,4 +170,43 @@ async fn hot_keys_are_published_but_for_those_of_this_process_alone() {
     })
     .await;
     assert!(!hot.to_string().contains(r#""local""#), "{hot}");
+}
+
+/// How often a server was asked for its time.
+fn asked_for_the_time(server: &RedisServer) -> u64 {
+    let calls = server.info("commandstats", "cmdstat_time");
+    let calls = calls.as_deref().and_then(|said| said.strip_prefix("calls=")?.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
+/// The nodes of a Cluster may differ: what ends is judged by the clock of the one that has the log, as entries are.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_cluster_one_clock_counts() {
+    const LOOKS: u64 = 40;
+    let cluster = RedisCluster::start();
+    let nodes: Vec<_> = cluster.servers().iter().map(|server| server.address().to_string()).collect();
+    let builder = || RedisCache::builder().cluster(nodes.clone()).deadline(Duration::from_secs(5));
+    let cache = builder().connect().await.unwrap();
+    let _beating = heartbeat(&cache, "one", EVERY).unwrap();
+    let inspector = Inspector::connect(builder()).await.unwrap();
+    in_time(async {
+        while inspector.heartbeats().await.unwrap().len() != 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    let before: Vec<_> = cluster.servers().iter().map(asked_for_the_time).collect();
+    for _ in 0..LOOKS {
+        inspector.heartbeats().await.unwrap();
+        inspector.server_time_ms().await.unwrap();
+    }
+    let log = cluster.master_of(cluster.slot_of("larder:log"));
+    for (node, (server, before)) in cluster.servers().iter().zip(before).enumerate() {
+        let asked = asked_for_the_time(server) - before;
+        match node == log {
+            true => assert!(asked >= 2 * LOOKS, "the node of the log was asked {asked} times"),
+            // A connection that is made anew begins with it.
+            false => assert!(asked < LOOKS / 4, "node {node} was asked {asked} times"),
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::history::log::Log;
 /// One process of a run.
 #[derive(Debug, Clone)]
 pub struct Process {
-    /// What its cache does when it is out of touch.
+    /// What its cache serves while it is disconnected.
     pub mode: Mode,
     /// What it did; nothing if it was killed.
     pub log: Log,

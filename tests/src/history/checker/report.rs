@@ -124,9 +124,9 @@ pub struct Report {
     pub excused: usize,
     /// The longest time from a delivery to a read that did not heed it, in nanoseconds.
     pub longest_excuse: u64,
-    /// The longest time out of touch before a read, in nanoseconds.
+    /// The longest time without contact before a read, in nanoseconds.
     pub longest_out_of_touch: u64,
-    /// Half of the reads were begun with less time out of touch than this, in nanoseconds.
+    /// Half of the reads were begun with less time without contact than this, in nanoseconds.
     pub usual_out_of_touch: u64,
     /// Keys that became current after all was over, in all processes.
     pub settled: usize,

@@ -5,8 +5,8 @@ use std::{collections::HashMap, time::Duration};
 /// What a worker has said: a kind, a key, a version, and when it was.
 pub(super) type Event = (String, i64, i64, i64);
 
-/// For how long a worker serves while it is out of touch.
-pub(super) const OUT_OF_TOUCH: Duration = Duration::from_millis(500);
+/// For how long a worker serves while it is disconnected.
+pub(super) const MAY_BE_DISCONNECTED: Duration = Duration::from_millis(500);
 
 /// What an event may be off, and how much later than an error a commit may be made that the error hides.
 const SLACK: i64 = 20;
@@ -58,7 +58,7 @@ pub(super) fn check(histories: &[Vec<Event>], committed: &[(i64, i64, i64)]) -> 
         }
         findings.reads += 1;
         findings.hits += usize::from(kind == "hit");
-        let last = at - i64::try_from(OUT_OF_TOUCH.as_millis()).unwrap() - SLACK;
+        let last = at - i64::try_from(MAY_BE_DISCONNECTED.as_millis()).unwrap() - SLACK;
         let known = done.get(key).into_iter().flatten().take_while(|(when, _)| *when < last);
         if let Some((when, newest)) = known.max_by_key(|(_, version)| *version)
             && version < newest

@@ -44,7 +44,7 @@ impl Contact {
         }
     }
 
-    /// Has nothing served that is out of touch for longer than this.
+    /// Has nothing served once this process has been disconnected for longer than this.
     pub(crate) fn restrict(&self, limit: Duration) {
         let nanos = u64::try_from(limit.as_nanos()).unwrap_or(NO_LIMIT);
         self.limit.fetch_min(nanos, Ordering::Relaxed);

@@ -17,11 +17,10 @@ mod queue;
 
 use std::{num::NonZeroU64, sync::Arc};
 
-use crossbeam_utils::CachePadded;
-
 use self::queue::Queue;
 pub(crate) use self::queue::{Lanes, Taken};
 use crate::{
+    cache_padded::CachePadded,
     epoch::{Announcement, Epoch, Epochs, LocalOrder, LogId, ReadVersion, SharedOrder, slots::Slots},
     scope::ScopeHash,
     sync::{
@@ -152,7 +151,7 @@ impl GenerationEpochs {
         Self { local: Arc::new(local), order }
     }
 
-    /// Takes what is to be told to the store next. Whatever is taken is a local change already: see
+    /// Takes what is to be delivered to the store next. Whatever is taken is a local change already: see
     /// [`SharedEpochs::take`](super::SharedEpochs::take).
     pub(crate) fn take(&self, lane: usize, most: usize) -> Vec<Taken> {
         self.local.order.between_changes(|| self.order.queue.take(lane, most))

@@ -9,10 +9,9 @@
 
 use std::{num::NonZeroU64, sync::Arc};
 
-use crossbeam_utils::CachePadded;
-
 use super::{contact::Contact, outbox::Outbox};
 use crate::{
+    cache_padded::CachePadded,
     epoch::{Announcement, Epoch, LogId, SharedOrder, slots::Slots},
     mutant::{self, Rule},
     scope::ScopeHash,

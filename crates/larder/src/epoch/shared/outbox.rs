@@ -19,15 +19,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 use tokio::sync::Notify;
 
 use self::{callers::Callers, deletions::Deletions};
+use super::coverage::covers;
 use crate::{
+    cache_padded::CachePadded,
     epoch::{Announcement, Epoch},
     mutant::{self, Rule},
-    scope::{self, ScopeHash},
+    scope::ScopeHash,
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -61,6 +62,8 @@ struct OutboxState {
     callers: Callers,
     /// The number of the last attempt.
     attempt: u64,
+    /// The number of the last one that the server has named an epoch for.
+    last_named: u64,
     /// When a record was last read back, or something came in where nothing was.
     progress: Option<Instant>,
     /// What has left, and when. What is inside needs no remembering, however long it waits.
@@ -116,14 +119,7 @@ impl Outbox {
         if self.inside.load(Ordering::Acquire) == 0 {
             return false;
         }
-        let state = lock(&self.state);
-        let inside = |scope| state.pending.contains_key(scope);
-        // Whichever is less: an entry may have thousands of scopes, and the lock is one for all.
-        let covered = || match state.pending.len() < scopes.len() {
-            true => state.pending.keys().any(|pending| scope::contains(scopes, *pending)),
-            false => scopes.iter().any(inside),
-        };
-        inside(&ScopeHash::ALL) || covered()
+        covers(&lock(&self.state).pending, scopes)
     }
 
     /// Whether this very scope is inside.
@@ -190,9 +186,11 @@ impl Outbox {
         !state.waiting.is_empty() || !state.deletions.is_empty()
     }
 
-    /// The server said what epoch the record of an attempt has, with these scopes.
-    pub(crate) fn named(&self, attempt: u64, scopes: &[ScopeHash], epoch: Epoch) {
+    /// The server said what epoch the record of an attempt has, with these scopes. Returns whether callers wait for it to
+    /// be read back.
+    pub(crate) fn named(&self, attempt: u64, scopes: &[ScopeHash], epoch: Epoch) -> bool {
         let mut state = lock(&self.state);
+        state.last_named = state.last_named.max(attempt);
         for scope in scopes {
             if let Some(inside) =
                 state.pending.get_mut(scope).filter(|inside| inside.attempt == Some(attempt))
@@ -200,10 +198,12 @@ impl Outbox {
                 inside.epoch = Some(epoch);
             }
         }
+        let is_awaited = state.callers.await_echo_of(attempt);
         let callers = state.callers.named(attempt, epoch);
         drop(state);
         // No lock is held while callers are woken.
         callers.iter().for_each(|announcement| announcement.set_named(epoch));
+        is_awaited
     }
 
     /// Attempts that went out together failed, or may have, oldest first: what they carried waits again, before whatever
@@ -305,6 +305,33 @@ impl Outbox {
         callers.unnamed_come_back();
         self.settle(state);
         self.waits.notify_one();
+    }
+
+    /// The last attempt that the server has named an epoch for.
+    pub(crate) fn last_named(&self) -> u64 {
+        lock(&self.state).last_named
+    }
+
+    /// Has appended again what the server named an epoch for up to this attempt, and has not been read back: all that the log
+    /// had later was read, so that these records are lost.
+    pub(crate) fn append_unread(&self, last_named: u64) {
+        if self.inside.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut state = lock(&self.state);
+        let OutboxState { pending, waiting, callers, .. } = &mut *state;
+        let waited = waiting.len();
+        for (scope, inside) in pending {
+            if inside.epoch.is_some() && inside.attempt.is_some_and(|attempt| attempt <= last_named) {
+                *inside = Pending::default();
+                waiting.push_back(*scope);
+            }
+        }
+        if waiting.len() > waited {
+            callers.named_come_back(last_named);
+            drop(state);
+            self.waits.notify_one();
+        }
     }
 
     /// As if a minute had passed.

@@ -122,7 +122,7 @@ impl Generations {
         settings.anew(self.epochs.local.clone())
     }
 
-    /// What makes messages of entries, by this order.
+    /// Turns entries into messages, by this order.
     #[must_use]
     pub fn entries(&self) -> SharedEntries {
         SharedEntries::new(Arc::new(self.epochs.clone()))

@@ -1,6 +1,9 @@
 //! What encodings are made of.
 
-use std::fmt::Display;
+use std::{
+    error::Error,
+    fmt::{self, Display, Formatter},
+};
 
 use serde::{Serialize, ser};
 use smallvec::SmallVec;
@@ -15,9 +18,16 @@ pub(super) trait Write {
 }
 
 /// Why a value has no encoding: its `Serialize` says so.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
+#[derive(Debug)]
 pub(in crate::key) struct Unserializable(String);
+
+impl Display for Unserializable {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Unserializable {}
 
 impl ser::Error for Unserializable {
     fn custom<T: Display>(message: T) -> Self {

@@ -4,7 +4,7 @@
 //! Programs with the feature and without share keys. So a number has the bytes that it has without, unless it would
 //! be another number there.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::bytes::Tag;
 
@@ -12,12 +12,31 @@ use super::bytes::Tag;
 pub(super) const NAME: &str = "$serde_json::private::Number";
 
 /// What `serde_json` calls a number without the feature.
-#[derive(Serialize)]
-#[serde(untagged)]
 pub(super) enum PlainNumber {
     Unsigned(u64),
     Signed(i64),
     Float(f64),
+}
+
+impl PlainNumber {
+    /// Whether `serde_json` writes it so.
+    fn is_written(&self, text: &str) -> bool {
+        match *self {
+            Self::Unsigned(number) => itoa::Buffer::new().format(number) == text,
+            Self::Signed(number) => itoa::Buffer::new().format(number) == text,
+            Self::Float(number) => number.is_finite() && zmij::Buffer::new().format_finite(number) == text,
+        }
+    }
+}
+
+impl Serialize for PlainNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Self::Unsigned(number) => serializer.serialize_u64(number),
+            Self::Signed(number) => serializer.serialize_i64(number),
+            Self::Float(number) => serializer.serialize_f64(number),
+        }
+    }
 }
 
 /// The number whose encoded text this is.
@@ -31,5 +50,5 @@ pub(super) fn plain(text: &[u8]) -> Option<PlainNumber> {
     let unsigned = || text.parse().map(PlainNumber::Unsigned);
     let signed = || text.parse().map(PlainNumber::Signed);
     let number = unsigned().or_else(|_| signed()).or_else(|_| text.parse().map(PlainNumber::Float)).ok()?;
-    (serde_json::to_string(&number).ok()? == text).then_some(number)
+    number.is_written(text).then_some(number)
 }

@@ -206,6 +206,22 @@ fn a_number_of_any_precision_is_the_number_that_it_is_without() {
 }
 
 proptest! {
+    /// Keys must not change with the writer of numbers, which is `serde_json`'s own.
+    #[test]
+    fn a_number_is_plain_if_serde_json_writes_it_so(
+        bits in any::<u64>(),
+        digits in "-?[0-9]{1,20}(\\.[0-9]{1,3})?(e-?[0-9]{1,3})?",
+    ) {
+        let float = f64::from_bits(bits);
+        let written = [serde_json::to_string(&float), serde_json::to_string(&bits), serde_json::to_string(&(bits as i64))];
+        let texts = written.into_iter().flatten().chain([float.to_string(), format!("{float:?}"), digits]);
+        for text in texts {
+            let read = serde_json::from_str::<serde_json::Value>(&text).ok().filter(serde_json::Value::is_number);
+            let expected = read.is_some_and(|number| number.to_string() == text);
+            prop_assert_eq!(number::plain(&bytes(text.as_str())).is_some(), expected, "{}", text);
+        }
+    }
+
     #[test]
     fn every_value_can_be_read_from_its_encoding(input in proptest::collection::vec(any::<u8>(), 0..200)) {
         model::check(&input)?;

@@ -72,7 +72,7 @@ impl<'c, C: Cache + ?Sized, I: Clone + Eq + Hash> Many<'c, C, I> {
         !self.is_admitted || !self.is_used || is_deferred
     }
 
-    /// What is asked for; that of an element that is there twice is told once, and to both.
+    /// What is asked for; an element that is there twice is asked for once, and both get the answer.
     fn asked(&mut self) -> Vec<Asked<I>> {
         let items = std::mem::take(&mut self.items);
         if !self.observer.is_asked() {

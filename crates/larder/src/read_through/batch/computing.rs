@@ -79,7 +79,8 @@ where
         }
         let core = self.cache.core();
         let led: Vec<_> = computing.iter().filter_map(|(_, leader)| leader.as_ref()).collect();
-        let in_flight = together(&led).into_iter().chain(dependencies::current_in_flight());
+        let mut in_flight = dependencies::current_in_flight();
+        in_flight.extend(together(&led));
         let has_turn = computing.iter().any(|(item, _)| item.progress.turn.is_some());
         let frame = Frame::of_request(in_flight, since, self.policy.detached, (None, has_turn));
         let _passed_on = frame.pass_on();

@@ -8,7 +8,7 @@ use crate::{
     outcome::Observer,
 };
 
-/// An item that a batch is asked for, with its full key, and what is told of its outcome.
+/// An item that a batch is asked for, with its full key, and where its outcome is noted.
 pub(crate) struct Asked<I> {
     pub(crate) item: I,
     pub(crate) key: String,

@@ -18,10 +18,18 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
     pub(super) words: Cmd,
-    /// Which word is the key.
-    key: Option<usize>,
+    key: Option<DecidingKey>,
     /// How many keys it has; one at least.
     keys: usize,
+}
+
+/// The key that decides where a command goes in a cluster.
+#[derive(Debug, Clone)]
+enum DecidingKey {
+    /// It is this word.
+    Word(usize),
+    /// It is none of the words.
+    Apart(String),
 }
 
 impl Command {
@@ -58,10 +66,17 @@ impl Command {
     }
 
     fn push_key(&mut self, key: &(impl CommandKey + ?Sized)) {
-        self.key.get_or_insert_with(|| self.words.args_iter().len());
+        let index = self.words.args_iter().len();
+        self.key.get_or_insert(DecidingKey::Word(index));
         let mut word = self.words.writer_for_next_arg();
         // It has all memory for what it takes.
         key.write(|part| word.write_all(part).expect("a command takes all bytes"));
+    }
+
+    /// Sends it where this key lies, which is none of its words.
+    pub(crate) fn beside(mut self, key: String) -> Self {
+        self.key = Some(DecidingKey::Apart(key));
+        self
     }
 
     /// Appends one word, or several.
@@ -72,8 +87,20 @@ impl Command {
 
     /// The key that decides where it goes.
     pub(super) fn deciding_key(&self) -> Option<&[u8]> {
-        match self.words.args_iter().nth(self.key?) {
-            Some(::redis::Arg::Simple(key)) => Some(key),
+        match self.key.as_ref()? {
+            DecidingKey::Word(index) => self.word(*index),
+            DecidingKey::Apart(key) => Some(key.as_bytes()),
+        }
+    }
+
+    /// Whether it is a `GET`.
+    pub(crate) fn is_get(&self) -> bool {
+        self.word(0) == Some(b"GET")
+    }
+
+    fn word(&self, index: usize) -> Option<&[u8]> {
+        match self.words.args_iter().nth(index) {
+            Some(::redis::Arg::Simple(word)) => Some(word),
             _ => None,
         }
     }
@@ -149,7 +176,7 @@ pub(crate) enum CommandFailure {
     /// The server answered with an error: `WRONGTYPE`, `OOM`, `NOSCRIPT`, …
     Refused(ServerError),
     /// There is no answer. Whether the command was executed is not known, unless the reason is one of
-    /// `Open`, `Connect`, `NoRuntime` and `Scripts`: then it was not sent.
+    /// `Open`, `Connect`, `NoRuntime`, `Get` and `Scripts`: then it was not sent.
     Unavailable(Unavailable),
 }
 
@@ -208,6 +235,8 @@ pub(crate) enum Unavailable {
     NoRuntime,
     /// The connection broke; of what, if that is known.
     Io(Option<Cause>),
+    /// The server has no `GET`: it was not sent.
+    Get,
     /// The server runs no scripts: it was not sent.
     Scripts,
 }
@@ -223,7 +252,7 @@ impl Unavailable {
     pub(crate) fn into_cause(self) -> Option<Cause> {
         match self {
             Self::Open(cause) | Self::Connect(cause) | Self::Io(cause) => cause,
-            Self::Deadline | Self::NoRuntime | Self::Scripts => None,
+            Self::Deadline | Self::NoRuntime | Self::Get | Self::Scripts => None,
         }
     }
 }
@@ -236,6 +265,7 @@ impl fmt::Display for Unavailable {
             Self::Connect(_) => "there is no connection to redis",
             Self::NoRuntime => "redis can only be asked from within a tokio runtime",
             Self::Io(_) => "the connection to redis broke",
+            Self::Get => "redis has no GET, which this needs",
             Self::Scripts => "redis runs no scripts, which this needs",
         })
     }

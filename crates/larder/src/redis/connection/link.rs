@@ -1,5 +1,6 @@
 //! The way to one server: its connections, the breaker before them, and what callers see of both.
 
+mod line;
 mod repair;
 mod reports;
 mod spares;
@@ -11,30 +12,27 @@ mod waiting;
 use std::{
     pin::pin,
     sync::{
-        Arc, Mutex,
-        atomic::{
-            AtomicBool, AtomicU64, AtomicUsize,
-            Ordering::{Acquire, Relaxed, Release},
-        },
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use ::redis::{Cmd, Pipeline, RedisResult, ServerError, Value, aio::MultiplexedConnection};
-use arc_swap::ArcSwapOption;
-use tokio::{runtime::Handle, sync::watch, time::Instant};
+use tokio::{runtime::Handle, time::Instant};
 
-use self::{spares::Spares, too_late::TooLate};
+use self::{
+    line::{Line, Live, Stage},
+    too_late::TooLate,
+};
 use super::{
     ConnectError,
     address::Address,
     batch::Exchange,
     command::{CommandFailure, Reply, Unavailable},
-    dial::Dialed,
 };
 use crate::{
     error::{Cause, Error},
-    panic_guard,
     redis::{
         breaker::{Breaker, BreakerState},
         config::Config,
@@ -76,86 +74,9 @@ pub(super) struct ServerLink {
     lines: Box<[Line]>,
     /// Whose turn it is.
     turn: AtomicUsize,
-    /// Whether people were told that it is down.
+    /// Whether it was logged that it is down.
     reported_down: AtomicBool,
     generations: AtomicU64,
-}
-
-/// One connection, and the next one after it.
-struct Line {
-    live: ArcSwapOption<Live>,
-    stage: watch::Sender<Stage>,
-    repair: Mutex<Repair>,
-}
-
-impl Line {
-    fn becomes(&self, stage: Stage) {
-        self.set(stage);
-        self.tell();
-    }
-
-    /// For where the lock of its repair is held: those who wait are not woken, until they are [told](Self::tell).
-    fn set(&self, stage: Stage) {
-        self.stage.send_if_modified(|now| {
-            *now = stage;
-            false
-        });
-    }
-
-    /// Wakes those who wait.
-    fn tell(&self) {
-        self.changes(|_| true);
-    }
-
-    /// Tells those who wait if it changes, whose wakers belong to their executors: what panics in there leaves nothing half
-    /// done here.
-    fn changes(&self, change: impl FnOnce(&mut Stage) -> bool) {
-        let _ = panic_guard::contain(|| self.stage.send_if_modified(change));
-    }
-}
-
-/// Who repairs a line.
-#[derive(Debug, Default)]
-struct Repair {
-    /// The task that may: those with a lower number have been replaced.
-    task: u64,
-    /// When it will have done its next step. A task whose runtime no longer runs it is replaced after that.
-    due: Option<Instant>,
-}
-
-/// A connection that is used.
-struct Live {
-    dialed: Dialed,
-    address: Address,
-    /// Tells it from those before it, whose late failures say nothing of this one.
-    generation: u64,
-    ended: Arc<AtomicBool>,
-    spares: Spares,
-}
-
-/// What callers without a connection have to know.
-#[derive(Debug, Clone)]
-enum Stage {
-    /// No attempt is under way.
-    Idle,
-    /// The first attempt since it was lost.
-    Connecting,
-    /// So many attempts have failed, the last one for this reason. No caller waits for the next one.
-    Down {
-        attempts: u32,
-        failure: ConnectError,
-        /// The same, for callers that have to do without a connection.
-        cause: Cause,
-    },
-    Up,
-}
-
-impl Stage {
-    /// After so many attempts to reach this server.
-    fn down(attempts: u32, failure: ConnectError, server: &str) -> Self {
-        let cause = Arc::new(Error::from(failure.clone().of(server)));
-        Self::Down { attempts, failure, cause }
-    }
 }
 
 /// A connection that a caller has taken to use.
@@ -167,11 +88,7 @@ struct Taken {
 
 impl ServerLink {
     pub(super) fn new(config: Arc<Config>, destination: Destination, admit: Option<Admit>) -> Arc<Self> {
-        let lines = (0..config.connections).map(|_| Line {
-            live: ArcSwapOption::empty(),
-            stage: watch::Sender::new(Stage::Idle),
-            repair: Mutex::default(),
-        });
+        let lines = (0..config.connections).map(|_| Line::new());
         Arc::new(Self {
             lines: lines.collect(),
             config,

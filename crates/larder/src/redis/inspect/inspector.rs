@@ -167,13 +167,14 @@ impl Inspector {
         Ok(text(&self.accepted("INFO", reply)?))
     }
 
-    /// The server's clock, in milliseconds since 1970.
+    /// The clock of the server that has the log, in milliseconds since 1970: what ends is judged by that, and the nodes of a
+    /// cluster may differ.
     ///
     /// # Errors
     ///
     /// If it is refused, or there is no answer.
     pub async fn server_time_ms(&self) -> Result<u64> {
-        let reply = self.connections.call(&Command::new("TIME")).await;
+        let reply = self.connections.call(&Command::new("TIME").beside(self.names.log())).await;
         let reply = self.accepted("TIME", reply)?;
         server_info::time_ms(&reply).ok_or_else(|| ErrorKind::unavailable("it does not tell the time").into())
     }

@@ -8,7 +8,7 @@ use crate::{
     heartbeat::beat::Beat,
     redis::{
         connection::{Command, CommandFailure},
-        heartbeat_fields, server_info,
+        heartbeat_fields,
     },
 };
 
@@ -20,13 +20,11 @@ impl Inspector {
     /// If it is refused, or there is no answer.
     pub async fn heartbeats(&self) -> Result<Vec<Beat>> {
         let all = Command::new("HGETALL").key(self.names.heartbeats());
-        let mut replies = self.connections.call_many(vec![all, Command::new("TIME")]).await.into_iter();
-        let (Some(all), Some(time)) = (replies.next(), replies.next()) else { return Ok(Vec::new()) };
+        let all = self.connections.call(&all).await;
         if is_of_another_type(&all) {
             return Ok(Vec::new());
         }
-        let (all, time) = (self.accepted("HGETALL", all)?, self.accepted("TIME", time)?);
-        let now = server_info::time_ms(&time).unwrap_or(0);
+        let (all, now) = (self.accepted("HGETALL", all)?, self.server_time_ms().await?);
         let live = heartbeat_fields::pairs(&all).into_iter();
         let live = live.filter_map(|(_, field)| heartbeat_fields::live(field, now));
         Ok(live.filter_map(|text| serde_json::from_slice(text).ok()).collect())

@@ -177,6 +177,10 @@ impl LogConnection for RedisLogConnection {
         }
         commands.arg("STREAMS").arg(&self.key).arg(read.after.to_string());
         commands.cmd("XINFO").arg("STREAM").arg(&self.key);
+        if let Some(known) = &read.known {
+            let id = known.epoch.to_string();
+            commands.cmd("XREVRANGE").arg(&self.key).arg(&id).arg(&id);
+        }
         if let Some(below) = read.older_than {
             commands.cmd("XREVRANGE").arg(&self.key).arg(format!("({below}")).arg("-");
             commands.arg("COUNT").arg(read.most);
@@ -191,6 +195,10 @@ impl LogConnection for RedisLogConnection {
         let mut replies = replies.into_iter();
         let mut next = || replies.next().ok_or_else(missing);
         let (news, ends) = (reply::news(next()?)?, reply::ends(next()?)?);
+        let is_set_back = match &read.known {
+            Some(known) => reply::entries(next()?)?.first() != Some(known),
+            None => false,
+        };
         let older = if read.older_than.is_some() { reply::entries(next()?)? } else { Vec::new() };
         if asks_server {
             self.server_checked = now;
@@ -201,7 +209,7 @@ impl LogConnection for RedisLogConnection {
             self.time_checked = now;
             time_ms = Some(reply::time_ms(next()?)?);
         }
-        Ok(LogReply { news, ends, older, time_ms })
+        Ok(LogReply { news, ends, older, time_ms, is_set_back })
     }
 
     async fn look(&mut self, limit: Duration) -> Result<(Option<LogEnds>, u64), LogError> {
@@ -277,10 +285,11 @@ impl LogConnection for RedisLogConnection {
                 false => self.link.ask(&commands, limit).await,
             }
         };
-        // What is deleted elsewhere is no part of the promise: a server that is slow holds up no record for long.
+        // What is deleted elsewhere is no part of the promise: a server that is slow holds up no record for long. It goes on
+        // in a task of its own until its deadline: it is sent once, and a counter that it was to delete would stay.
         let deleted = async {
             if let Some(unlink) = elsewhere {
-                _ = timeout(limit.min(UNLINK), unlink).await;
+                _ = timeout(limit.min(UNLINK), tokio::spawn(unlink)).await;
             }
         };
         let (replies, ()) = tokio::join!(appended, deleted);

@@ -13,7 +13,7 @@ pub(crate) struct RedisLogSettings {
     pub(crate) order: Arc<LocalOrder>,
     /// How many scopes' changes are remembered, in local order and in log order.
     pub(crate) slots: usize,
-    /// For how long things may be served out of touch, where a cache sets a limit.
+    /// For how long entries may be served while disconnected, where a cache sets a limit.
     pub(crate) freshness: Option<Duration>,
     /// How long a command may take.
     pub(crate) deadline: Duration,

@@ -8,9 +8,8 @@ use serde::{
 };
 
 use super::{
-    BuiltIn, Codec, CodecError, Inner, Json, MessagePack, USER_NUMBERS, bincode,
+    BuiltIn, Codec, CodecError, Inner, USER_NUMBERS,
     erased::{Erased, ErasedCodec},
-    postcard,
 };
 use crate::wire::{
     guard::DecodeBudget,
@@ -38,14 +37,9 @@ pub(crate) struct UserCodec {
 
 impl AnyCodec {
     pub(crate) fn new<C: Codec>(codec: C) -> Self {
-        let is = |built_in: TypeId| built_in == TypeId::of::<C>();
-        match () {
-            () if is(TypeId::of::<MessagePack>()) => BuiltIn::MessagePack.into(),
-            () if is(TypeId::of::<Json>()) => BuiltIn::Json.into(),
-            // After the others: what is absent has the type of one of them.
-            () if is(type_of(&bincode::CODEC)) => BuiltIn::Bincode.into(),
-            () if is(type_of(&postcard::CODEC)) => BuiltIn::Postcard.into(),
-            () => Self::User(UserCodec {
+        match BuiltIn::of_type(TypeId::of::<C>()) {
+            Some(built_in) => built_in.into(),
+            None => Self::User(UserCodec {
                 number: codec.number(),
                 name: codec.name(),
                 is_human_readable: codec.is_human_readable(),
@@ -229,10 +223,6 @@ impl<'de, V: DeserializeOwned> DeserializeSeed<'de> for WithinBudget<'_, V> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V, D::Error> {
         V::deserialize(self.budget.guard(deserializer))
     }
-}
-
-fn type_of<C: 'static>(_: &Option<C>) -> TypeId {
-    TypeId::of::<C>()
 }
 
 impl Default for AnyCodec {

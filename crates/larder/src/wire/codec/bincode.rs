@@ -12,8 +12,6 @@ use super::{Codec, CodecError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Bincode;
 
-pub(super) const CODEC: Option<Bincode> = Some(Bincode);
-
 /// More than a Redis value can hold. What really bounds a payload is its slice: it is read by borrowing,
 /// which compares a length with what is there before it takes anything.
 const MOST: usize = 512 << 20;

@@ -1,10 +1,21 @@
 //! The codecs of larder, by number. All are known by name; those whose feature is off can do nothing else.
 
-use std::io::Write;
+use std::{any::TypeId, io::Write};
 
 use serde::{Serialize, de::DeserializeSeed};
 
-use super::{Codec, CodecError, Json, MessagePack, bincode, postcard};
+use super::{Codec, CodecError, Json, MessagePack};
+
+#[cfg(feature = "bincode")]
+const BINCODE: Option<super::Bincode> = Some(super::Bincode);
+/// The type stands for one that is not there.
+#[cfg(not(feature = "bincode"))]
+const BINCODE: Option<MessagePack> = None;
+
+#[cfg(feature = "postcard")]
+const POSTCARD: Option<super::Postcard> = Some(super::Postcard);
+#[cfg(not(feature = "postcard"))]
+const POSTCARD: Option<MessagePack> = None;
 
 /// A codec of larder's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -29,6 +40,19 @@ impl BuiltIn {
         }
     }
 
+    /// The codec of larder's that has this type.
+    pub(super) fn of_type(codec: TypeId) -> Option<Self> {
+        [
+            (TypeId::of::<MessagePack>(), Self::MessagePack),
+            (TypeId::of::<Json>(), Self::Json),
+            // After the others: what is absent has the type of one of them.
+            (type_of(&BINCODE), Self::Bincode),
+            (type_of(&POSTCARD), Self::Postcard),
+        ]
+        .into_iter()
+        .find_map(|(of, built_in)| (of == codec).then_some(built_in))
+    }
+
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|codec| codec.number() == number)
     }
@@ -47,8 +71,8 @@ impl BuiltIn {
     pub(crate) const fn is_available(self) -> bool {
         match self {
             Self::MessagePack | Self::Json => true,
-            Self::Bincode => bincode::CODEC.is_some(),
-            Self::Postcard => postcard::CODEC.is_some(),
+            Self::Bincode => BINCODE.is_some(),
+            Self::Postcard => POSTCARD.is_some(),
         }
     }
 
@@ -77,8 +101,8 @@ impl BuiltIn {
         match self {
             Self::MessagePack => MessagePack.encode(value, writer),
             Self::Json => Json.encode(value, writer),
-            Self::Bincode => available(bincode::CODEC)?.encode(value, writer),
-            Self::Postcard => available(postcard::CODEC)?.encode(value, writer),
+            Self::Bincode => available(BINCODE)?.encode(value, writer),
+            Self::Postcard => available(POSTCARD)?.encode(value, writer),
         }
     }
 
@@ -89,8 +113,8 @@ impl BuiltIn {
         match self {
             Self::MessagePack => MessagePack.decode(payload, seed),
             Self::Json => Json.decode(payload, seed),
-            Self::Bincode => available(bincode::CODEC)?.decode(payload, seed),
-            Self::Postcard => available(postcard::CODEC)?.decode(payload, seed),
+            Self::Bincode => available(BINCODE)?.decode(payload, seed),
+            Self::Postcard => available(POSTCARD)?.decode(payload, seed),
         }
     }
 }
@@ -98,6 +122,10 @@ impl BuiltIn {
 /// No other build of larder gets here: an absent codec is refused when a cache is built, and when a header is read.
 fn available<C: Codec>(codec: Option<C>) -> Result<C, CodecError> {
     codec.ok_or_else(|| CodecError::new("larder's feature of that name is off"))
+}
+
+fn type_of<C: 'static>(_: &Option<C>) -> TypeId {
+    TypeId::of::<C>()
 }
 
 #[cfg(test)]
@@ -116,7 +144,7 @@ mod tests {
     fn both_ways_to_a_codec_say_the_same() {
         is_as_it_says(BuiltIn::MessagePack, Some(MessagePack));
         is_as_it_says(BuiltIn::Json, Some(Json));
-        is_as_it_says(BuiltIn::Bincode, bincode::CODEC);
-        is_as_it_says(BuiltIn::Postcard, postcard::CODEC);
+        is_as_it_says(BuiltIn::Bincode, BINCODE);
+        is_as_it_says(BuiltIn::Postcard, POSTCARD);
     }
 }

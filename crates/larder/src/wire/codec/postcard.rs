@@ -11,8 +11,6 @@ use super::{Codec, CodecError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Postcard;
 
-pub(super) const CODEC: Option<Postcard> = Some(Postcard);
-
 impl Codec for Postcard {
     fn number(&self) -> u8 {
         4

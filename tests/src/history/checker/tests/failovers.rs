@@ -24,7 +24,7 @@ fn what_may_be_lost_counts_once_it_was_appended_again() {
     let (mut story, value) = story(60, 50, 90);
     story.reads(1, "a:1", value, at(900));
     story.holds();
-    // Before the failover was over, or out of touch with the new master: the outbox proves nothing.
+    // Before the failover was over, or without contact with the new master: the outbox proves nothing.
     story.drained(0, 80, 79);
     story.drained(0, 95, 85);
     story.holds();

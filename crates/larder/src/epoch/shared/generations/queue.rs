@@ -4,31 +4,30 @@
 //! A scope waits once, however often it is invalidated, and what waits is bounded: too many scopes become one that covers
 //! everything. A scope that is invalidated again while it is on its way stays inside.
 
+mod pending;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt, mem,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use crossbeam_utils::CachePadded;
-use foldhash::quality::RandomState;
 use tokio::sync::Notify;
 
+use self::pending::{Caller, Pending, PendingScopes};
 use crate::{
-    epoch::{Announcement, Epoch},
-    scope::{self, ScopeHash},
+    cache_padded::CachePadded,
+    epoch::{Announcement, Epoch, shared::coverage::covers},
+    scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
 };
 
 /// How many scopes wait at most. More become one that covers everything.
 const MOST_SCOPES: usize = 1 << 16;
-
-/// From so many callers on, and from so many as there are scopes, those that no longer wait are looked for.
-const MANY_CALLERS: usize = 1 << 9;
 
 /// Into how many lanes scopes go, and into which of them each.
 pub(crate) struct Lanes {
@@ -59,47 +58,10 @@ pub(crate) struct Taken {
 pub(crate) struct Queue {
     /// How many scopes are inside: while there are none, a look takes no lock.
     inside: CachePadded<AtomicU64>,
-    state: Mutex<QueueState>,
+    state: Mutex<PendingScopes>,
     lanes: Lanes,
     /// There is something to take from a lane.
     waits: Vec<Notify>,
-}
-
-#[derive(Default)]
-struct QueueState {
-    pending: HashMap<ScopeHash, Pending, RandomState>,
-    /// For each lane, what waits to be taken, oldest first.
-    waiting: Vec<VecDeque<ScopeHash>>,
-    version: u64,
-    /// How many callers all scopes have.
-    callers: usize,
-    /// With so many, those that no longer wait are looked for.
-    most_callers: usize,
-}
-
-#[derive(Default)]
-struct Pending {
-    version: u64,
-    /// When it came in, or was last delivered.
-    since: Option<Instant>,
-    is_waiting: bool,
-    is_replaced: bool,
-    is_beneath: bool,
-    /// The store has it, and what it does to the counter is not known.
-    is_delivered: bool,
-    key: Option<Arc<str>>,
-    callers: Vec<Caller>,
-}
-
-/// One call.
-struct Caller {
-    /// Gone, once the caller no longer waits.
-    announcement: Weak<Announcement>,
-    /// How many scopes of the call are not delivered.
-    left: Arc<AtomicU64>,
-    version: u64,
-    /// It is told already that others see its change.
-    is_told: bool,
 }
 
 impl Queue {
@@ -107,7 +69,7 @@ impl Queue {
         let waiting = (0..lanes.count).map(|_| VecDeque::new()).collect();
         Self {
             inside: CachePadded::default(),
-            state: Mutex::new(QueueState { waiting, ..QueueState::default() }),
+            state: Mutex::new(PendingScopes { waiting, ..PendingScopes::default() }),
             waits: (0..lanes.count).map(|_| Notify::new()).collect(),
             lanes,
         }
@@ -201,13 +163,7 @@ impl Queue {
         if self.inside.load(Ordering::Acquire) == 0 {
             return false;
         }
-        let state = self.state();
-        let inside = |scope| state.pending.contains_key(scope);
-        let covered = || match state.pending.len() < scopes.len() {
-            true => state.pending.keys().any(|pending| scope::contains(scopes, *pending)),
-            false => scopes.iter().any(inside),
-        };
-        inside(&ScopeHash::ALL) || covered()
+        covers(&self.state().pending, scopes)
     }
 
     /// Whether this very scope is inside.
@@ -236,7 +192,7 @@ impl Queue {
     /// Takes what waits in a lane.
     pub(super) fn take(&self, lane: usize, most: usize) -> Vec<Taken> {
         let mut state = self.state();
-        let QueueState { pending, waiting, .. } = &mut *state;
+        let PendingScopes { pending, waiting, .. } = &mut *state;
         let count = waiting[lane].len().min(most);
         let scopes = waiting[lane].drain(..count);
         let taken = scopes.filter_map(|scope| {
@@ -249,10 +205,10 @@ impl Queue {
         taken.collect()
     }
 
-    /// It could not be told to the store, or may not have been: it waits again.
+    /// It was not delivered to the store, or may not have been: it waits again.
     pub(crate) fn give_back(&self, lane: usize, taken: &[Taken]) {
         let mut state = self.state();
-        let QueueState { pending, waiting, .. } = &mut *state;
+        let PendingScopes { pending, waiting, .. } = &mut *state;
         for Taken { scope, key, .. } in taken.iter().rev() {
             let Some(pending) = pending.get_mut(scope) else { continue };
             pending.key = pending.key.take().or_else(|| key.clone());
@@ -327,71 +283,12 @@ impl Queue {
     }
 
     /// Publishes how many are inside. The slots were filled before whatever left.
-    fn publish(&self, state: &QueueState) {
+    fn publish(&self, state: &PendingScopes) {
         self.inside.store(state.pending.len() as u64, Ordering::Release);
     }
 
-    fn state(&self) -> MutexGuard<'_, QueueState> {
+    fn state(&self) -> MutexGuard<'_, PendingScopes> {
         lock(&self.state)
-    }
-}
-
-impl QueueState {
-    fn oldest(&self) -> Option<Instant> {
-        self.pending.values().filter_map(|pending| pending.since).min()
-    }
-
-    fn add(&mut self, scope: ScopeHash, caller: Caller, lane: usize) -> &mut Pending {
-        self.version += 1;
-        let version = self.version;
-        let pending = self.pending.entry(scope).or_default();
-        (pending.version, pending.is_replaced, pending.is_delivered) = (version, false, false);
-        pending.since.get_or_insert_with(Instant::now);
-        pending.callers.push(Caller { version, ..caller });
-        if !mem::replace(&mut pending.is_waiting, true) {
-            self.waiting[lane].push_back(scope);
-        }
-        self.callers += 1;
-        if self.callers >= self.most_callers {
-            self.forget_gone();
-        }
-        self.pending.entry(scope).or_default()
-    }
-
-    /// Those who no longer wait are forgotten: the store may be away for days. Each time for as many calls as that looks at.
-    fn forget_gone(&mut self) {
-        self.callers = 0;
-        for Pending { callers, .. } in self.pending.values_mut() {
-            callers.retain(Caller::waits);
-            callers.shrink_to_fit();
-            self.callers += callers.len();
-        }
-        self.most_callers = (self.pending.len() + 2 * self.callers).max(MANY_CALLERS);
-    }
-
-    /// Makes one of what is delivered, and waits only to be settled: it covers everything in this process, until that is settled,
-    /// and others hear nothing of it.
-    fn collapse_delivered(&mut self, lane: usize) {
-        let is_delivered = |scope: &ScopeHash, pending: &mut Pending| {
-            *scope != ScopeHash::ALL && pending.is_delivered && !pending.is_waiting
-        };
-        let delivered: Vec<_> = self.pending.extract_if(is_delivered).collect();
-        if delivered.is_empty() {
-            return;
-        }
-        self.version += 1;
-        let version = self.version;
-        let is_new = !self.pending.contains_key(&ScopeHash::ALL);
-        let all = self.pending.entry(ScopeHash::ALL).or_default();
-        // One of a call that is not delivered stays what it is.
-        all.is_delivered |= is_new;
-        all.version = version;
-        all.since = delivered.iter().filter_map(|(_, pending)| pending.since).chain(all.since).min();
-        let callers = delivered.into_iter().flat_map(|(_, pending)| pending.callers);
-        all.callers.extend(callers.map(|caller| Caller { version, ..caller }));
-        if !mem::replace(&mut all.is_waiting, true) {
-            self.waiting[lane].push_back(ScopeHash::ALL);
-        }
     }
 }
 
@@ -403,11 +300,5 @@ fn beneath_of(key: ScopeHash) -> ScopeHash {
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue").field("inside", &self.len()).finish_non_exhaustive()
-    }
-}
-
-impl Caller {
-    fn waits(&self) -> bool {
-        self.announcement.strong_count() > 0
     }
 }

@@ -1,4 +1,4 @@
-//! Who waits to be told of what is inside.
+//! The callers that wait for what is inside to be delivered.
 
 use std::{collections::HashMap, mem, sync::Arc};
 
@@ -41,6 +41,13 @@ impl Callers {
     /// Those whose records wait.
     pub(super) fn waiting(&self) -> Vec<Arc<Announcement>> {
         self.failed.iter().chain(&self.latest).cloned().collect()
+    }
+
+    /// Whether there are any left for whom this attempt's record is still to be read back.
+    pub(super) fn await_echo_of(&self, attempt: u64) -> bool {
+        self.under_way
+            .get(&attempt)
+            .is_some_and(|under_way| under_way.echoed.is_none() && under_way.callers.iter().any(is_held))
     }
 
     /// The server named the epoch of an attempt.
@@ -86,17 +93,24 @@ impl Callers {
 
     /// What was read back by now is delivered, whatever becomes of the server.
     pub(super) fn all_come_back(&mut self) {
-        self.all_come_back_if(|_| true);
+        self.all_come_back_if(|_, _| true);
     }
 
     /// The same, of those whose record the server has not named: what it has named can be read back still.
     pub(super) fn unnamed_come_back(&mut self) {
-        self.all_come_back_if(|under_way| under_way.named.is_none());
+        self.all_come_back_if(|_, under_way| under_way.named.is_none());
     }
 
-    fn all_come_back_if(&mut self, condition: impl Fn(&AttemptUnderWay) -> bool) {
-        let unread = |under_way: &AttemptUnderWay| under_way.echoed.is_none() && condition(under_way);
-        let mut under_way: Vec<_> = self.under_way.extract_if(|_, attempt| unread(attempt)).collect();
+    /// The same, of those up to this attempt that the server has named: their records are lost.
+    pub(super) fn named_come_back(&mut self, last: u64) {
+        self.all_come_back_if(|attempt, under_way| attempt <= last && under_way.named.is_some());
+    }
+
+    fn all_come_back_if(&mut self, condition: impl Fn(u64, &AttemptUnderWay) -> bool) {
+        let unread = |number: &u64, under_way: &mut AttemptUnderWay| {
+            under_way.echoed.is_none() && condition(*number, under_way)
+        };
+        let mut under_way: Vec<_> = self.under_way.extract_if(unread).collect();
         under_way.sort_by_key(|(attempt, _)| *attempt);
         self.failed.extend(under_way.into_iter().flat_map(|(_, attempt)| attempt.callers));
         self.forget_gone();
@@ -104,6 +118,11 @@ impl Callers {
 
     /// Those who no longer wait are forgotten: a server may be away for days.
     fn forget_gone(&mut self) {
-        self.failed.retain(|announcement| Arc::strong_count(announcement) > 1);
+        self.failed.retain(is_held);
     }
+}
+
+/// Whether the caller has it as well.
+fn is_held(announcement: &Arc<Announcement>) -> bool {
+    Arc::strong_count(announcement) > 1
 }

@@ -279,6 +279,28 @@ fn what_has_an_epoch_is_not_disowned_and_recognised_by_it() {
 
 /// A caller is known to the last attempt of all that it asked for.
 #[test]
+fn what_was_named_and_is_not_read_back_goes_out_again() {
+    let outbox = Outbox::default();
+    outbox.add(&scopes([1]), []);
+    let lost = outbox.take(usize::MAX).unwrap();
+    let sent = outbox.last_named();
+    outbox.named(lost.attempt, &lost.scopes, Epoch(5));
+    outbox.append_unread(sent);
+    assert!(outbox.take(usize::MAX).is_none(), "the read may have been too early for it");
+    let sent = outbox.last_named();
+    outbox.add(&scopes([2]), []);
+    let later = outbox.take(usize::MAX).unwrap();
+    outbox.named(later.attempt, &later.scopes, Epoch(7));
+    outbox.append_unread(sent);
+    let again = outbox.take(usize::MAX).unwrap();
+    assert_eq!(again.scopes, scopes([1]));
+    assert!(again.attempt > later.attempt && outbox.covers(&scopes([1])));
+    // Each scope waits once.
+    outbox.append_unread(sent);
+    assert!(outbox.take(usize::MAX).is_none());
+}
+
+#[test]
 fn callers_are_told_of_nothing_while_a_part_of_it_failed() {
     let outbox = Outbox::default();
     let told = outbox.add(&scopes(0..MOST_AT_ONCE as u64 + 1), []);
@@ -427,4 +449,24 @@ fn callers_of_what_is_refused_wait_no_longer() {
     outbox.named(batch.attempt, &batch.scopes, Epoch(7));
     let named = Some(Some(Epoch(7)));
     assert_eq!([&sent, &next].map(|call| now(call.named_or_refused())), [named, named]);
+}
+
+#[test]
+fn an_echo_is_awaited_while_a_caller_waits_for_it() {
+    let outbox = Outbox::default();
+    let mut number = 0;
+    let mut set_out = || {
+        number += 1;
+        let told = outbox.add(&scopes([number]), []);
+        (told, outbox.take(usize::MAX).unwrap())
+    };
+    let named = |batch: &OutboxBatch| outbox.named(batch.attempt, &batch.scopes, Epoch(batch.attempt));
+    let (_told, batch) = set_out();
+    assert!(named(&batch));
+    let (told, batch) = set_out();
+    drop(told);
+    assert!(!named(&batch), "its caller does not wait");
+    let (_told, batch) = set_out();
+    outbox.echo(batch.attempt, &batch.scopes, Epoch(batch.attempt));
+    assert!(!named(&batch), "it was read back before");
 }

@@ -1,21 +1,38 @@
 //! Connecting again, in the background: one task a connection, in the runtime of the call that noticed.
 
-use std::sync::Weak;
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+    time::Duration,
+};
 
 use ::redis::{Cmd, Value};
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
-    Acquire, Address, Arc, AtomicBool, ConnectError, Destination, Dialed, Duration, Handle, Instant, Live,
-    Relaxed, Release, ServerInfo, ServerLink, Spares, Stage,
+    Destination, ServerLink,
+    line::{Live, Stage},
+    spares::Spares,
 };
 use crate::{
     backoff::jittered,
     link::Operation,
     redis::{
         capabilities,
-        connection::{dial::dial, raw_commands::words, sentinel},
+        connection::{
+            ConnectError,
+            address::Address,
+            dial::{Dialed, dial},
+            raw_commands::words,
+            sentinel,
+        },
         server_findings::Findings,
-        server_info::Role,
+        server_info::{Role, ServerInfo},
     },
     sync::plain::lock,
 };

@@ -1,4 +1,4 @@
-//! What people are told of a link.
+//! Log messages about a link.
 
 use std::sync::atomic::Ordering::AcqRel;
 
@@ -21,7 +21,7 @@ impl ServerLink {
         }
     }
 
-    /// Notes that people were told. Returns whether that is news.
+    /// Notes that it was logged. Returns whether that is news.
     pub(super) fn is_down_now(&self) -> bool {
         let is_news = !self.reported_down.swap(true, AcqRel);
         if is_news {

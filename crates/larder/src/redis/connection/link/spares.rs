@@ -3,9 +3,8 @@
 use std::sync::Mutex;
 
 use ::redis::aio::MultiplexedConnection;
-use crossbeam_utils::CachePadded;
 
-use crate::stats::thread_number;
+use crate::{cache_padded::CachePadded, stats::thread_number};
 
 /// Handles of one connection, for one caller at a time each. To clone one for each call would have all threads meet
 /// at the counts of what handles share.

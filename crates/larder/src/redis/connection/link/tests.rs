@@ -7,6 +7,7 @@ use std::{
 };
 
 use larder_servers::{DEADLINE, RedisServer};
+use tokio::sync::watch::Receiver;
 
 use super::*;
 use crate::redis::RedisCacheBuilder;
@@ -16,6 +17,12 @@ struct ComesBack {
     link: Arc<ServerLink>,
     runtime: Handle,
     came: AtomicUsize,
+}
+
+impl ComesBack {
+    fn to(link: &Arc<ServerLink>) -> Arc<Self> {
+        Arc::new(Self { link: Arc::clone(link), runtime: Handle::current(), came: AtomicUsize::new(0) })
+    }
 }
 
 impl Wake for ComesBack {
@@ -75,42 +82,78 @@ async fn a_waker_that_panics_when_attempts_begin_does_not_keep_them_from_beginni
     is_tried_again(&link).await;
 }
 
+/// Does something, and waits until the stage is as wanted; each time that it changes, the one that waits comes back.
+async fn comes_about(
+    stages: &mut Receiver<Stage>,
+    woken: &Arc<ComesBack>,
+    wanted: fn(&Stage) -> bool,
+    begin: impl FnOnce() + Send,
+) {
+    let waker = Waker::from(Arc::clone(woken));
+    let mut changes = pin!(stages.wait_for(wanted));
+    let mut begin = Some(begin);
+    let begins_and_waits = async {
+        loop {
+            let before = woken.came.load(Relaxed);
+            if changes.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                break;
+            }
+            if let Some(begin) = begin.take() {
+                begin();
+            }
+            while woken.came.load(Relaxed) == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, begins_and_waits).await.expect("who waits is woken");
+    assert!(begin.is_none());
+}
+
+/// Runs a test in a thread of its own: one that waits for itself fails, and does not hang.
+fn ends(test: impl Future<Output = ()> + Send + 'static) {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        tokio::runtime::Runtime::new().unwrap().block_on(test);
+        _ = done.send(());
+    });
+    ended.recv_timeout(2 * DEADLINE).expect("the test ends");
+}
+
 /// With a lock held meanwhile, the thread would wait for itself.
-#[tokio::test(flavor = "multi_thread")]
-async fn who_is_woken_may_come_back_at_once() {
+#[test]
+fn who_is_woken_may_come_back_at_once() {
+    ends(comes_back());
+}
+
+async fn comes_back() {
     let server = RedisServer::start();
     let config = Arc::new(RedisCacheBuilder::default().url(server.url()).config().unwrap());
     let address = Address::Tcp(("127.0.0.1".to_owned(), server.port()));
     let link = ServerLink::new(config, Destination::Fixed(address), None);
-    let woken = Arc::new(ComesBack {
-        link: Arc::clone(&link),
-        runtime: Handle::current(),
-        came: AtomicUsize::new(0),
-    });
-    let waker = Waker::from(Arc::clone(&woken));
+    let woken = ComesBack::to(&link);
     let mut stages = link.lines[0].stage.subscribe();
-    // Each time that the stage changes, the one that waits is woken, and comes back.
-    let mut comes_about = async |wanted: fn(&Stage) -> bool, begin: &dyn Fn()| {
-        let mut changes = pin!(stages.wait_for(wanted));
-        let mut begun = false;
-        let begins_and_waits = async {
-            loop {
-                let before = woken.came.load(Relaxed);
-                if changes.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                    break;
-                }
-                if !std::mem::replace(&mut begun, true) {
-                    begin();
-                }
-                while woken.came.load(Relaxed) == before {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            }
-        };
-        tokio::time::timeout(DEADLINE, begins_and_waits).await.expect("who waits is woken");
-        assert!(begun);
-    };
-    comes_about(|stage| matches!(stage, Stage::Up), &|| link.begin()).await;
+    comes_about(&mut stages, &woken, |stage| matches!(stage, Stage::Up), || link.begin()).await;
     let generation = link.lines[0].live.load().as_ref().unwrap().generation;
-    comes_about(|stage| !matches!(stage, Stage::Up), &|| link.lose(0, generation)).await;
+    let lose = || link.lose(0, generation);
+    comes_about(&mut stages, &woken, |stage| !matches!(stage, Stage::Up), lose).await;
+}
+
+/// The runtime that connected ends, and the one that is woken by that connects in its own.
+#[test]
+fn who_is_woken_when_a_runtime_ends_may_come_back_at_once() {
+    ends(comes_back_when_a_runtime_ends());
+}
+
+async fn comes_back_when_a_runtime_ends() {
+    let link = to_nowhere();
+    let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut stages = link.lines[0].stage.subscribe();
+    link.ensure_repair(0, other.handle());
+    let failed = stages.wait_for(|stage| matches!(stage, Stage::Down { .. }));
+    tokio::time::timeout(DEADLINE, failed).await.expect("it fails").unwrap();
+    let woken = ComesBack::to(&link);
+    // From what has failed it comes to that by way of none that connects.
+    let connecting = |stage: &Stage| matches!(stage, Stage::Connecting);
+    comes_about(&mut stages, &woken, connecting, || other.shutdown_background()).await;
 }

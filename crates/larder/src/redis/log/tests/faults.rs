@@ -51,6 +51,29 @@ fn a_log_that_was_set_back_is_a_lost_one() {
     });
 }
 
+/// A process that has not noticed appends above all that was seen, before any other one has looked.
+#[test]
+fn a_log_that_was_set_back_and_went_on_is_a_lost_one() {
+    const SET_BACK: &str = "redis.call('DEL', KEYS[1]) redis.call('XADD', KEYS[1], '5-0', 'r', 'x')
+        return redis.call('XADD', KEYS[1], ARGV[1], 'r', ARGV[2])";
+    const PUT_BACK: &str = "redis.call('RESTORE', KEYS[1], 0, ARGV[3], 'REPLACE')
+        return redis.call('XADD', KEYS[1], ARGV[1], 'r', ARGV[2])";
+    let server = RedisServer::start();
+    let processes = two(&server);
+    let [a, b] = &processes;
+    for script in [SET_BACK, PUT_BACK] {
+        let old: Vec<u8> = server.command(&["DUMP", KEY]);
+        b.hears(a, "k");
+        check_new_start(&server, &processes, || {
+            let above = format!("{}-7", a.position().max(b.position()).milliseconds() + 1);
+            let record = record::Content::Start { sender: 5 }.encode();
+            let mut eval = ::redis::cmd("EVAL");
+            eval.arg(script).arg(1).arg(KEY).arg(above).arg(record).arg(&old);
+            eval.exec(&mut server.client(&server.url()).unwrap().get_connection().unwrap()).unwrap();
+        });
+    }
+}
+
 /// IDs that no server gives: the highest that an epoch can hold, one that it cannot, the end of all epochs, and one that
 /// is a day above the clock.
 #[test]
