@@ -179,6 +179,7 @@ async fn no_get() {
                 let computed = cache.get_or_compute(&key, long(), async || Ok::<_, Infallible>(n)).await;
                 assert_eq!(computed, Ok(n));
                 assert_eq!(cache.get_many::<u64>(&[&key]).await.unwrap(), [Some(n)]);
+                assert_eq!(cache.get_many::<u64>(&long_keys()).await.unwrap(), [None, None]);
             }
             assert!(matches!(a.invalidate(&key).await, Invalidation::Delivered(_)));
             eventually(async || b.get::<u64>(&key).await.unwrap().is_none()).await;
@@ -196,6 +197,19 @@ async fn no_get() {
     }
     let said = warnings::heard(&[&Operation::Read.to_string(), "unknown command", "GET"]);
     assert_eq!(said.len(), 2, "once for each: {said:?}");
+}
+
+/// Batches are read by a command for each key, and nothing is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_mget() {
+    let server = RedisServer::builder().config("rename-command", "MGET OTHER").start();
+    let (a, b) = (tiered(builder(&server)).await, tiered(other(&server)).await);
+    let keys = long_keys();
+    a.insert_many(&keys.clone().map(|key| (key, 7_u64)), long()).await.unwrap();
+    let before = connections(&server);
+    eventually(async || b.get_many::<u64>(&keys).await.unwrap() == [Some(7), Some(7)]).await;
+    assert!(connections(&server) - before < 3, "they broke");
+    assert_eq!((a.link().refusals, b.link().refusals, b.stats().shared_failures), (vec![], vec![], 0));
 }
 
 /// A lease that cannot be given back ends by itself, and the caller has its value.

@@ -32,7 +32,9 @@ impl Remote {
     /// What reads the entries of these keys.
     pub(super) fn entry_reads(&self, keys: &[Lookup<'_>]) -> EntryReads {
         // In a Cluster the keys of one command have to lie in one slot.
-        let has_one = !self.config.is_cluster() && self.findings.capabilities.has_mget();
+        let capabilities = &self.findings.capabilities;
+        // Without `GET`, one entry cannot be read: several are not either.
+        let has_one = !self.config.is_cluster() && capabilities.has_mget() && capabilities.has_get();
         let together = if has_one { TOGETHER } else { 1 };
         let command = |keys: &[Lookup<'_>]| match keys {
             [at] => self.entry_read(at.key),
@@ -43,9 +45,13 @@ impl Remote {
     }
 
     /// Notes if the server says that one command may not read several keys: the next reads take one for each.
-    pub(super) fn note_refused_reads(&self, spread: &Spread, replies: &[Reply]) {
-        if spread.together > 1 && replies.iter().any(|reply| matches!(reply, Err(CommandFailure::Refused(_))))
-        {
+    pub(super) fn note_refused_reads<'r>(
+        &self,
+        spread: &Spread,
+        replies: impl IntoIterator<Item = &'r Reply>,
+    ) {
+        let is_refused = |reply: &Reply| matches!(reply, Err(CommandFailure::Refused(_)));
+        if spread.together > 1 && replies.into_iter().any(is_refused) {
             self.findings.capabilities.lose_mget();
         }
     }

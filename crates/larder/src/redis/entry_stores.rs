@@ -147,13 +147,15 @@ impl Remote {
         outcome
     }
 
-    /// A reply for each.
+    /// A reply for each, by one deadline for both what is sent first and what is sent last.
     async fn send_stores(&self, stores: &mut [EntryStore]) -> Vec<Reply> {
-        let mut replies = self.call(stores.iter_mut().map(|store| store.first(self)).collect()).await;
+        let first = stores.iter_mut().map(|store| store.first(self)).collect();
+        let (mut replies, deadline) = self.call_by(None, first).await;
         let open: Vec<_> = (0..stores.len()).filter(|&at| stores[at].is_open(&replies[at])).collect();
         if !open.is_empty() {
             let again = open.iter().map(|&at| stores[at].over_older(self)).collect();
-            for (at, reply) in open.into_iter().zip(Box::pin(self.call(again)).await) {
+            let (again, _) = Box::pin(self.call_by(deadline, again)).await;
+            for (at, reply) in open.into_iter().zip(again) {
                 replies[at] = reply;
             }
         }

@@ -56,7 +56,9 @@ impl Remote {
     ) -> Vec<Option<Entry>> {
         let began = Instant::now();
         let EntryReads { commands, spread } = self.entry_reads(keys);
-        let replies = spread.over_replicas(self.connections.call_replicas(commands).await);
+        let replies = self.connections.call_replicas(commands).await;
+        self.note_refused_reads(&spread, replies.iter().flatten());
+        let replies = spread.over_replicas(replies);
         let was_late = replies.iter().any(is_late);
         let mut entries = Vec::with_capacity(keys.len());
         let mut missing = Vec::new();

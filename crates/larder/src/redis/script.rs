@@ -3,7 +3,7 @@
 use std::{sync::OnceLock, time::Duration};
 
 use ::redis::Value;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     capabilities::{self, Scripting},
@@ -148,6 +148,16 @@ impl Remote {
     /// Sends these calls in one round trip, and the source of a script after them if the server does not know it
     /// (any more), both within one deadline. Gives the replies in the order of the calls.
     pub(super) async fn call(&self, calls: Vec<RemoteCall>) -> Vec<Reply> {
+        self.call_by(None, calls).await.0
+    }
+
+    /// The same, by the deadline of what these calls are the rest of, if it has one. Gives the deadline that they had; none if
+    /// they were several round trips, each with one of its own.
+    pub(super) async fn call_by(
+        &self,
+        deadline: Option<Instant>,
+        calls: Vec<RemoteCall>,
+    ) -> (Vec<Reply>, Option<Instant>) {
         let scripting = self.findings.capabilities.scripting();
         let mut scripts = Vec::new();
         let mut operations = Vec::with_capacity(calls.len());
@@ -168,10 +178,11 @@ impl Remote {
         }
         // Their words are no text: see `Capabilities::has_set`.
         if scripting == Scripting::Without && !scripts.is_empty() {
-            return commands.iter().map(|_| Err(Unavailable::Scripts.into())).collect();
+            return (commands.iter().map(|_| Err(Unavailable::Scripts.into())).collect(), deadline);
         }
-        let whole = Connections::is_one_round_trip(&commands).then(|| self.connections.deadline());
-        let deadline = || whole.unwrap_or_else(|| self.connections.deadline());
+        let from_now = || self.connections.deadline();
+        let whole = Connections::is_one_round_trip(&commands).then(|| deadline.unwrap_or_else(from_now));
+        let deadline = || whole.unwrap_or_else(from_now);
         let mut replies = self.send_known(deadline(), commands).await;
         let unknown: Vec<_> = scripts.iter().filter(|&&(index, _)| is_unknown(&replies[index])).collect();
         if !unknown.is_empty() {
@@ -187,7 +198,7 @@ impl Remote {
         if let Some(text) = scripts.iter().find_map(|&(index, _)| objection(&replies[index])) {
             self.lose_scripts(&text);
         }
-        replies
+        (replies, whole)
     }
 
     /// The same, for one call.
