@@ -48,9 +48,20 @@ mod tests {
     }
 
     /// Says what its source says behind words of its own, as others do.
-    #[derive(Debug, thiserror::Error)]
-    #[error("writing: {0}")]
-    struct Within(#[source] Again);
+    #[derive(Debug)]
+    struct Within(Again);
+
+    impl fmt::Display for Within {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "writing: {}", self.0)
+        }
+    }
+
+    impl std::error::Error for Within {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
 
     /// Says what its source says, as the errors of some crates do.
     #[derive(Debug)]
