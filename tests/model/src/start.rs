@@ -36,8 +36,8 @@ impl Step<'_> {
         self.reader_at(p, At::StartFloor)
     }
 
-    /// A replica that took its master's place has what that had up to some record, and a copy that was put back as well. Either the newest one that was
-    /// seen is among it, or everything was invalidated since.
+    /// A replica that took its master's place has what that had up to some record, and so has a copy that was put back.
+    /// Either the newest one that was seen is among it, or everything was invalidated since.
     fn continues(&self, p: usize) -> bool {
         let highest = self.state.processes[p].highest();
         let records = self.state.server.records();
