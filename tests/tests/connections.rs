@@ -211,13 +211,13 @@ async fn the_default_prefix_is_warned_of() {
 async fn a_counter_on_a_slow_node_is_deleted() {
     let cluster = RedisCluster::start();
     let nodes: Vec<_> = cluster.servers().iter().map(|server| server.address().to_string()).collect();
-    let cache = tiered(patient(RedisCache::builder().cluster(nodes))).await;
+    let cache = tiered(patient(RedisCache::builder().cluster(nodes).prefix("slow"))).await;
     let owner = |name: &str| cluster.master_of(cluster.slot_of(name));
-    let log = owner("larder:log");
+    let log = owner("slow:log");
     let mut keys = (0..).map(|n| format!("counter:{n}"));
-    let key = keys.find(|key| owner(&format!("larder:c:{key}")) != log).unwrap();
+    let key = keys.find(|key| owner(&format!("slow:c:{key}")) != log).unwrap();
     assert_eq!(cache.increment(&key, 5, Duration::from_secs(3_600)).await.unwrap(), 5);
-    let slow = cluster.server(owner(&format!("larder:c:{key}")));
+    let slow = cluster.server(owner(&format!("slow:c:{key}")));
     slow.pause();
     let invalidated = cache.invalidate(&*key).await;
     // Less than what makes it fail over.

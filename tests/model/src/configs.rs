@@ -272,7 +272,7 @@ configs! {
         reads: [NONE, K],
         invalidates: [K, D],
         computations: 0,
-        faults: Faults { put_backs: 1, lagging: true, ..Faults::NONE },
+        faults: Faults { put_backs: 1, lagging: true, minutes: 1, ..Faults::NONE },
         expects: &[SetBackFound, LossFound, UnreadAppended, AppendedAgain, ResetAppended, NewStart, RefusedByFloor],
     }
     /// Restarts, with the backward read.

@@ -109,8 +109,9 @@ impl Step<'_> {
             return self.starts_anew(p, At::Tip, Cause::Gap);
         }
         // Its end was lost, and who has not noticed went on above it.
-        let set_back = server.records().iter().all(|record| record.id != process.position);
-        if set_back && !gap && !self.is(Mutant::SetBackNotNoticed) {
+        let set_back =
+            server.log_exists && server.records().iter().all(|record| record.id != process.position);
+        if set_back && !gap && !self.is(Mutant::SetBackNotNoticed) && !self.is(Mutant::ReplicaNotNoticed) {
             self.saw(Event::SetBackFound);
             return self.starts_anew(p, At::Tip, Cause::Loss);
         }

@@ -99,8 +99,8 @@ mutants! {
         NamedNotMissed: "a record that was named, and is not in the log, not appended again",
     }
     "9, beyond the brackets" {
-        ReplicaNotNoticed: "a changed `master_replid` not noticed",
-        NotAppendedAgain: "nothing appended again",
+        ReplicaNotNoticed: "the lost end of a log not noticed by `master_replid`, nor by records that are missing",
+        NotAppendedAgain: "nothing appended again, neither at a new start nor what is not read back",
         ReplicaTakenForWhole: "the log of a replica taken for whole",
     }
 }

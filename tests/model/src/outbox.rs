@@ -122,7 +122,8 @@ impl Step<'_> {
     /// again.
     pub(crate) fn append_unread(&mut self, p: usize) {
         let named = self.process(p).follower.named & self.process(p).named();
-        if named == 0 || self.is(Mutant::NamedNotMissed) {
+        let mutants = [Mutant::NamedNotMissed, Mutant::NotAppendedAgain, Mutant::ReplicaNotNoticed];
+        if named == 0 || mutants.into_iter().any(|mutant| self.is(mutant)) {
             return;
         }
         for index in (0..Scopes::COUNT).filter(|index| named & 1 << index != 0) {

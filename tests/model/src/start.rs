@@ -20,7 +20,7 @@ impl Step<'_> {
         if !server.log_exists || below {
             return self.reader_at(p, At::Reset);
         }
-        if process.follower.cause == Cause::Replica && !self.continues(p) {
+        if matches!(process.follower.cause, Cause::Replica | Cause::Loss) && !self.continues(p) {
             self.saw(Event::ReplicaIncomplete);
             let tip = self.state.server.last;
             self.process(p).follower.tip = tip;
@@ -36,8 +36,8 @@ impl Step<'_> {
         self.reader_at(p, At::StartFloor)
     }
 
-    /// A replica that took its master's place has what that had up to some record. Either the newest one that was
-    /// seen is among it, or everything was invalidated since.
+    /// A replica that took its master's place has what that had up to some record, and so has a copy that was put back.
+    /// Either the newest one that was seen is among it, or everything was invalidated since.
     fn continues(&self, p: usize) -> bool {
         let highest = self.state.processes[p].highest();
         let records = self.state.server.records();
@@ -116,8 +116,8 @@ impl Step<'_> {
         let record = Record { scope: Scopes::ALL, ..Record::default() };
         if self.state.server.append_at(id, record) {
             self.saw(Event::ResetAppended);
-            // It covers all that a failover may have lost.
-            self.state.server.appended |= self.state.ghost.acknowledged;
+            // It covers all that may be lost, whether the reply to it has come or not.
+            self.state.server.appended |= self.state.ghost.acknowledged | self.state.sent();
             self.state.ghost.highest = self.state.ghost.highest.max(id);
         } else {
             self.saw(Event::ResetYielded);

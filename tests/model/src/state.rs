@@ -306,6 +306,15 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Ghost: what was appended by records whose replies have not come.
+    pub(crate) fn sent(&self) -> Mask {
+        let outboxes = self.processes.iter().flat_map(|process| &process.outbox);
+        outboxes.fold(0, |mask, pending| match pending.sending {
+            Sending::Sent(_) | Sending::Echoed(_) => mask | pending.sent | pending.older_sent,
+            _ => mask | pending.older_sent,
+        })
+    }
+
     /// Both processes in contact, nothing invalidated yet.
     pub(crate) fn initial(config: &Config) -> Self {
         let mut server = Server::new();

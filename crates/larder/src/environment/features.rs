@@ -49,7 +49,7 @@ impl<B> Feature<B> {
             let Some(value) = variables(name)? else { continue };
             if self.are_secret || !value.trim().is_empty() {
                 let shown = if self.are_secret { "…" } else { &value };
-                let why = format_args!("it needs larder's feature `{}`, which is not enabled", self.name);
+                let why = format!("it needs larder's feature `{}`, which is not enabled", self.name);
                 return Err(invalid(name, shown, why));
             }
         }

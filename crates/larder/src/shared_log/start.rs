@@ -38,8 +38,8 @@ pub(super) struct KnownLog<'a> {
 }
 
 /// Begins anew, from the tip of the log as it is now: whatever was known before, and whatever is in memory, cannot
-/// be proved any longer. Makes the log anew if it is gone, or below what was seen; or if the server was replaced, and
-/// its log does not have the newest record that this process has read.
+/// be proved any longer. Makes the log anew if it is gone, or below what was seen; or if the server was replaced or the log
+/// set back, and it does not have the newest record that this process has read.
 ///
 /// A log that leapt to IDs far above all that this process has seen is made anew below them; but not if it `yields`:
 /// then other processes go on up there, and IDs that rise are as good as any.
@@ -71,7 +71,10 @@ pub(super) async fn start_anew(
         let is_whole = match &ends {
             None => false,
             Some(_) if tip < highest => false,
-            Some(_) => cause != Cause::Replica || continues(shared, link, highest, known.newest).await?,
+            Some(_) if matches!(cause, Cause::Replica | Cause::Loss) => {
+                continues(shared, link, highest, known.newest).await?
+            }
+            Some(_) => true,
         };
         if is_whole {
             shared.epochs.start_anew(tip);

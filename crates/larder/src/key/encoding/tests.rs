@@ -217,8 +217,9 @@ proptest! {
         let texts = written.into_iter().flatten().chain([float.to_string(), format!("{float:?}"), digits]);
         for text in texts {
             let read = serde_json::from_str::<serde_json::Value>(&text).ok().filter(serde_json::Value::is_number);
-            let expected = read.is_some_and(|number| number.to_string() == text);
-            prop_assert_eq!(number::plain(&bytes(text.as_str())).is_some(), expected, "{}", text);
+            let rewritten = read.as_ref().map(serde_json::Value::to_string);
+            let is_same = rewritten.as_deref() == Some(text.as_str());
+            prop_assert_eq!(number::plain(&bytes(text.as_str())).is_some(), is_same, "{}", text);
         }
     }
 
