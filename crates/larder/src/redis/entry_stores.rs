@@ -73,8 +73,8 @@ enum Over {
     All,
     /// What is older.
     Older,
-    /// Nothing, and what is older if something is there after all. For a value that was inserted: its own change has deleted
-    /// what was there, and a plain command takes the server less time than a script.
+    /// Nothing, and what is older if something is there after all. For many at once: mostly nothing is there, and a plain
+    /// command takes the server a fraction of the time of a script. For a single one, a second round trip would cost more.
     Nothing,
 }
 
@@ -124,8 +124,13 @@ impl Remote {
         }
         let runs_scripts = self.runs_scripts_now();
         let patience = Instant::now() + self.deadline;
+        let over = match runs_scripts {
+            false => Over::All,
+            true if entries.len() > 1 => Over::Nothing,
+            true => Over::Older,
+        };
         for entry in entries {
-            match self.store(core, entry, (patience, runs_scripts)).await {
+            match self.store(core, entry, (patience, over)).await {
                 Ok(Ok(store)) => stores.push(store),
                 Ok(Err(unwanted)) => unwanted.count(core, entry.0.group),
                 Err(reason) => outcome = outcome.and(self.entries.refuse(core, entry, reason)),
@@ -167,7 +172,7 @@ impl Remote {
         &self,
         core: &Core,
         entry: &Entry,
-        (patience, runs_scripts): (Instant, bool),
+        (patience, over): (Instant, Over),
     ) -> Result<Result<EntryStore, Prepared>, Unencodable> {
         if self.has_just_failed() && entry.0.foreign_dependencies().is_empty() {
             return Ok(Err(Prepared::OutOfReach));
@@ -182,11 +187,7 @@ impl Remote {
         let message = message.bytes;
         let stored = message.len() as u64;
         core.statistics().add_in(entry.0.group, |counters| &counters.shared_stored_bytes, stored);
-        let over = match message.len() <= LARGE && runs_scripts {
-            true if entry.0.announcement().is_some() => Over::Nothing,
-            true => Over::Older,
-            false => Over::All,
-        };
+        let over = if message.len() <= LARGE { over } else { Over::All };
         Ok(Ok(EntryStore { name, message, lifetime, over, group: entry.0.group }))
     }
 }

@@ -117,9 +117,10 @@ impl ServerLink {
     }
 
     async fn call_within(self: &Arc<Self>, time: (Instant, Instant), command: &Cmd) -> Reply {
-        let mut taken = match self.take_at_once() {
+        let line = self.next_line();
+        let mut taken = match self.take_at_once(line) {
             Some(taken) => taken,
-            None => Box::pin(self.take(time)).await?,
+            None => Box::pin(self.take(line, time)).await?,
         };
         let answer = {
             let (line, generation) = (taken.line, taken.generation);
@@ -139,9 +140,10 @@ impl ServerLink {
         commands: &Pipeline,
     ) -> Result<Vec<Reply>, Unavailable> {
         let time = (Instant::now(), deadline);
-        let mut taken = match self.take_at_once() {
+        let line = self.next_line();
+        let mut taken = match self.take_at_once(line) {
             Some(taken) => taken,
-            None => Box::pin(self.take(time)).await?,
+            None => Box::pin(self.take(line, time)).await?,
         };
         let answer = {
             let (line, generation) = (taken.line, taken.generation);
@@ -155,10 +157,10 @@ impl ServerLink {
     }
 
     /// A connection, if there is one now.
-    fn take_at_once(&self) -> Option<Taken> {
+    fn take_at_once(&self, line: usize) -> Option<Taken> {
         // What runs in a task is in a runtime. To ask for that has all threads meet at its count.
         let is_in_runtime = tokio::task::try_id().is_some() || Handle::try_current().is_ok();
-        (is_in_runtime && self.breaker.admits()).then(|| self.taken(self.next_line())).flatten()
+        (is_in_runtime && self.breaker.admits()).then(|| self.taken(line)).flatten()
     }
 
     fn next_line(&self) -> usize {
@@ -169,8 +171,7 @@ impl ServerLink {
     }
 
     /// A connection, if an attempt under way comes to one in time.
-    async fn take(self: &Arc<Self>, time: (Instant, Instant)) -> Result<Taken, Unavailable> {
-        let line = self.next_line();
+    async fn take(self: &Arc<Self>, line: usize, time: (Instant, Instant)) -> Result<Taken, Unavailable> {
         let Ok(runtime) = Handle::try_current() else { return Err(Unavailable::NoRuntime) };
         if !self.breaker.admits() {
             self.ensure_repair(line, &runtime);

@@ -96,9 +96,9 @@ async fn a_newer_entry_is_neither_refused_nor_overwritten() {
     assert_eq!(b.get("ns:k").await.expect("the key is good"), Some("newer".to_owned()));
 }
 
-/// An insert is a plain command where its own change has deleted what was there; what that has left is judged.
+/// Several entries are stored by plain commands where nothing is; what is there is judged.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_insert_replaces_what_is_older_and_still_there() {
+async fn many_inserts_replace_what_is_older() {
     let server = RedisServer::start();
     let [a, b] = two(&server).await;
     let mut connection = connection(&server);
@@ -109,26 +109,24 @@ async fn an_insert_replaces_what_is_older_and_still_there() {
     };
     let insert = async |text: &str| {
         let before = a.core.stats();
-        a.insert("ns:k", &text.to_owned(), policy()).await.expect("it can be encoded");
+        let values = ["ns:k", "ns:l"].map(|key| (key, text.to_owned()));
+        a.insert_many(&values, policy()).await.expect("they can be encoded");
         let stats = a.core.stats().since(&before);
         (stats.shared_stores, stats.shared_skipped)
     };
     let before = scripts();
-    assert_eq!((insert("first").await, insert("second").await), ((1, 0), (1, 0)));
-    assert_eq!(scripts(), before);
-
-    // Nothing is deleted any more.
-    ::redis::cmd("ACL").arg(&["SETUSER", "default", "-unlink"]).exec(&mut connection).expect("it may");
-    assert_eq!(insert("third").await, (1, 0));
-    assert!(scripts() > before, "what was there is looked at");
+    assert_eq!(insert("first").await, (2, 0));
+    assert_eq!(scripts(), before, "nothing is there");
+    assert_eq!(insert("second").await, (2, 0));
+    assert_eq!(scripts(), before + 2, "what is there is looked at");
     until("the change", || (b.link().position >= a.link().position).then_some(()));
-    assert_eq!(b.get("ns:k").await.expect("the key is good"), Some("third".to_owned()));
+    assert_eq!(b.get("ns:l").await.expect("the key is good"), Some("second".to_owned()));
 
-    let log = a.remote.log.order();
-    let ahead = Epoch::from_id(log.highest().milliseconds() + 5_000, 0).expect("it fits");
+    let position = a.link().position;
+    let ahead = Epoch::from_id(position.milliseconds(), position.sequence() + 1_000).expect("it fits");
     let stored = message(&mut connection);
     forge(&mut connection, stored, ahead);
-    assert_eq!(insert("older").await, (0, 1), "what is newer stays");
+    assert_eq!(insert("older").await, (1, 1), "what is newer stays");
 }
 
 /// Comes back from its message as another one, if it is one.
