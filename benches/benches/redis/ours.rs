@@ -25,7 +25,8 @@ pub(crate) async fn shared(url: &str) -> RedisCache {
     cache
 }
 
-async fn connect(url: &str) -> RedisCache {
+/// A cache for what is stored only.
+pub(crate) async fn connect(url: &str) -> RedisCache {
     RedisCache::connect(url).await.expect("the server is there")
 }
 
@@ -35,8 +36,12 @@ async fn finds(cache: &RedisCache) -> bool {
 
 /// The same, with a memory that keeps each value, but never until it is asked for again.
 pub(crate) async fn tiered(url: &str) -> TieredCache {
+    with_memory(shared(url).await)
+}
+
+pub(crate) fn with_memory(shared: RedisCache) -> TieredCache {
     let memory = MemoryCache::builder().capacity(IDS / 10).eviction(Eviction::Lru).build();
-    TieredCache::new(memory.expect("the settings are valid"), shared(url).await)
+    TieredCache::new(memory.expect("the settings are valid"), shared)
 }
 
 fn policy() -> Policy {

@@ -73,8 +73,8 @@ pub(crate) static GROUPS: &[Group] = &[
         times: 10,
         ways: &[
             way!("raw pipeline of encoded `SET`s", url => raw::insert_many(raw::connect(&url).await)),
-            way!("`RedisCache`, `insert_many`", url => ours::insert_many(ours::shared(&url).await)),
-            way!("`TieredCache`, `insert_many`", url => ours::insert_many(ours::tiered(&url).await)),
+            way!("`RedisCache`, `insert_many`", url => ours::insert_many(ours::connect(&url).await)),
+            way!("`TieredCache`, `insert_many`", url => ours::insert_many(ours::with_memory(ours::connect(&url).await))),
         ],
     },
     Group {
