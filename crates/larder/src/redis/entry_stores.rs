@@ -1,4 +1,4 @@
-//! Writing entries: what is stored, and over what.
+//! Writing entries: many at once by few commands.
 
 use std::time::Instant;
 
@@ -6,13 +6,14 @@ use ::redis::Value;
 use smallvec::SmallVec;
 
 use super::{
-    connection::{Command, Reply},
+    connection::Command,
     remote::Remote,
     script::{RemoteCall, Script},
 };
 use crate::{
     cache_core::Core,
     entry::Entry,
+    epoch::Epoch,
     error::Result,
     link::Operation,
     shared_entries::{Prepared, StoreOutcome, offload::LARGE},
@@ -20,12 +21,13 @@ use crate::{
     wire::Unencodable,
 };
 
-/// Stores a message, unless one of a newer epoch is there: that would be a step back, though no wrong one, since
+/// Stores messages, each unless one of a newer epoch is there: that would be a step back, though no wrong one, since
 /// an entry is judged when it is read. What has no lifetime is none of ours, and would stand in the way forever; so
 /// would what has an epoch that no reader accepts.
 ///
-/// `KEYS[1]` the entry, `ARGV[1]` the message, `ARGV[2]` its lifetime in milliseconds, `ARGV[3]` the latest possible
-/// epoch. Epochs are compared byte by byte: Lua's own comparison of strings goes by the server's locale.
+/// `KEYS` the entries, `ARGV[1]` the latest possible epoch, and for each entry its message and its lifetime in milliseconds.
+/// Epochs are compared byte by byte: Lua's own comparison of strings goes by the server's locale. Gives for each 1, or
+/// 0 if it is not stored.
 static STORE: Script = Script::new(
     Operation::Store,
     r"
@@ -36,73 +38,92 @@ static STORE: Script = Script::new(
       end
       return false
     end
-    local there = redis.pcall('GETRANGE', KEYS[1], 0, 23)
-    if type(there) == 'string' and #there == 24 and string.sub(there, 1, 4) == string.sub(ARGV[1], 1, 4)
-        and is_above(there, 17, ARGV[1], 17) and not is_above(there, 17, ARGV[3], 1)
-        and redis.call('PTTL', KEYS[1]) > 0 then
-      return 0
+    local stored = {}
+    for i, key in ipairs(KEYS) do
+      local message = ARGV[2 * i]
+      local there = redis.pcall('GETRANGE', key, 0, 23)
+      if type(there) == 'string' and #there == 24 and string.sub(there, 1, 4) == string.sub(message, 1, 4)
+          and is_above(there, 17, message, 17) and not is_above(there, 17, ARGV[1], 1)
+          and redis.call('PTTL', key) > 0 then
+        stored[i] = 0
+      else
+        redis.call('SET', key, message, 'PX', ARGV[2 * i + 1])
+        stored[i] = 1
+      end
     end
-    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-    return 1",
+    return stored",
 );
+
+/// Entries that one script stores: a server executes nothing else meanwhile.
+const TOGETHER: usize = 250;
+
+/// Bytes of messages that one script stores, unless one message has more.
+const TOGETHER_BYTES: usize = 256 << 10;
+
+/// A message under a name, for so many milliseconds.
+pub(super) struct NamedMessage {
+    pub(super) name: String,
+    pub(super) message: Vec<u8>,
+    pub(super) lifetime: String,
+}
 
 /// Stores a message as [`STORE`] does.
 #[cfg(feature = "inspect")]
-pub(super) fn store_unless_later(
-    name: String,
-    message: Vec<u8>,
-    lifetime: String,
-    latest: Vec<u8>,
-) -> RemoteCall {
-    STORE.on(name, [message, lifetime.into_bytes(), latest])
+pub(super) fn store_unless_later(message: NamedMessage, latest: Vec<u8>) -> RemoteCall {
+    let NamedMessage { name, message, lifetime } = message;
+    STORE.on(name, [latest, message, lifetime.into_bytes()])
 }
 
-/// A message on its way.
-struct EntryStore {
-    name: String,
-    message: Vec<u8>,
-    lifetime: String,
-    over: Over,
-    group: Group,
+/// Whether the message with this index among those that a call stored was not: something later is there.
+pub(super) fn is_later(reply: &Value, index: usize) -> bool {
+    matches!(reply, Value::Array(stored) if stored.get(index) == Some(&Value::Int(0)))
 }
 
-/// Over what a message is stored.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Over {
-    /// Whatever is there: a script would copy a large message.
-    All,
-    /// What is older.
-    Older,
-    /// Nothing, and what is older if something is there after all. For many at once: mostly nothing is there, and a plain
-    /// command takes the server a fraction of the time of a script. For a single one, a second round trip would cost more.
-    Nothing,
+/// Calls that store messages, each with the groups of those that it stores, in order.
+#[derive(Default)]
+struct Stores {
+    calls: Vec<RemoteCall>,
+    groups: Vec<SmallVec<[Group; 1]>>,
+    /// What the next script stores, and with how many bytes.
+    names: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+    of: SmallVec<[Group; 1]>,
+    bytes: usize,
 }
 
-impl EntryStore {
-    /// What is sent first.
-    fn first(&mut self, remote: &Remote) -> RemoteCall {
-        if self.over == Over::Older {
-            return self.over_older(remote);
+impl Stores {
+    /// By a command of its own, over whatever is there.
+    fn set(&mut self, NamedMessage { name, message, lifetime }: NamedMessage, group: Group) {
+        let room = name.len() + message.len() + lifetime.len() + "PX".len();
+        let set = Command::with_room("SET", (4, room)).key(name).arg(message).arg("PX").arg(lifetime);
+        self.calls.push(RemoteCall::Command(Operation::Store, set));
+        self.groups.push(SmallVec::from_elem(group, 1));
+    }
+
+    /// By a script, with up to so many others.
+    fn store(&mut self, message: NamedMessage, group: Group, (together, latest): (usize, Epoch)) {
+        let NamedMessage { name, message, lifetime } = message;
+        let is_full = self.names.len() >= together || self.bytes + message.len() > TOGETHER_BYTES;
+        if is_full && !self.names.is_empty() {
+            self.close();
         }
-        let room = self.name.len() + self.message.len() + self.lifetime.len() + "PXNX".len();
-        let set = Command::with_room("SET", (5, room)).key(&self.name).arg(&self.message[..]);
-        let set = set.arg("PX").arg(&self.lifetime);
-        let set = if self.over == Over::Nothing { set.arg("NX") } else { set };
-        RemoteCall::Command(Operation::Store, set)
+        if self.names.is_empty() {
+            self.arguments.push(latest.number().to_be_bytes().to_vec());
+        }
+        self.bytes += message.len();
+        self.names.push(name);
+        self.arguments.extend([message, lifetime.into_bytes()]);
+        self.of.push(group);
     }
 
-    /// What is sent last: the message goes with it.
-    fn over_older(&mut self, remote: &Remote) -> RemoteCall {
-        let take = std::mem::take::<String>;
-        let [message, lifetime] = [std::mem::take(&mut self.message), take(&mut self.lifetime).into_bytes()];
-        // What no process of this log accepts is no reason to keep it.
-        let latest = remote.log.order().latest_comparable();
-        STORE.on(take(&mut self.name), [message, lifetime, latest.number().to_be_bytes().to_vec()])
-    }
-
-    /// Whether something is there after all.
-    fn is_open(&self, reply: &Reply) -> bool {
-        self.over == Over::Nothing && matches!(reply, Ok(Value::Nil))
+    /// What comes next goes into another script.
+    fn close(&mut self) {
+        if !self.names.is_empty() {
+            let Self { names, arguments, of, .. } = self;
+            self.calls.push(STORE.on_all(std::mem::take(names), std::mem::take(arguments)));
+            self.groups.push(std::mem::take(of));
+            self.bytes = 0;
+        }
     }
 }
 
@@ -113,8 +134,6 @@ impl Remote {
         if entries.is_empty() {
             return Ok(());
         }
-        let mut stores = Vec::with_capacity(entries.len());
-        let mut outcome = Ok(());
         if !self.findings.capabilities.has_set() {
             self.findings.refusals.again(Operation::Store);
             for entry in entries {
@@ -122,58 +141,51 @@ impl Remote {
             }
             return Ok(());
         }
+        let mut stores = Stores::default();
+        let mut outcome = Ok(());
         let runs_scripts = self.runs_scripts_now();
+        // In a Cluster the keys of one script have to lie in one slot.
+        let together = if self.config.is_cluster() { 1 } else { TOGETHER };
         let patience = Instant::now() + self.deadline;
-        let over = match runs_scripts {
-            false => Over::All,
-            true if entries.len() > 1 => Over::Nothing,
-            true => Over::Older,
-        };
         for entry in entries {
-            match self.store(core, entry, (patience, over)).await {
-                Ok(Ok(store)) => stores.push(store),
-                Ok(Err(unwanted)) => unwanted.count(core, entry.0.group),
+            let group = entry.0.group;
+            match self.prepared(core, entry, patience).await {
+                // A script would copy a large one.
+                Ok(Ok(message)) if message.message.len() > LARGE || !runs_scripts => {
+                    stores.set(message, group);
+                }
+                // What no process of this log accepts is no reason to keep it.
+                Ok(Ok(message)) => {
+                    stores.store(message, group, (together, self.log.order().latest_comparable()));
+                }
+                Ok(Err(unwanted)) => unwanted.count(core, group),
                 Err(reason) => outcome = outcome.and(self.entries.refuse(core, entry, reason)),
             }
         }
-        let replies = self.send_stores(&mut stores).await;
-        for (reply, store) in replies.into_iter().zip(stores) {
-            let stored = match reply {
-                // There is something that is not older.
-                Ok(Value::Int(0)) => StoreOutcome::Later,
-                Ok(_) => StoreOutcome::Yes,
-                Err(failure) => {
-                    crate::panic_guard::report!(debug, %failure, "an entry is not stored in Redis");
-                    StoreOutcome::from(&failure)
-                }
-            };
-            stored.count(core, store.group);
+        stores.close();
+        for (reply, groups) in self.call(stores.calls).await.into_iter().zip(stores.groups) {
+            if let Err(failure) = &reply {
+                crate::panic_guard::report!(debug, %failure, "entries are not stored in Redis");
+            }
+            for (index, group) in groups.into_iter().enumerate() {
+                let stored = match &reply {
+                    Ok(reply) if is_later(reply, index) => StoreOutcome::Later,
+                    Ok(_) => StoreOutcome::Yes,
+                    Err(failure) => StoreOutcome::from(failure),
+                };
+                stored.count(core, group);
+            }
         }
         outcome
     }
 
-    /// A reply for each, by one deadline for both what is sent first and what is sent last.
-    async fn send_stores(&self, stores: &mut [EntryStore]) -> Vec<Reply> {
-        let first = stores.iter_mut().map(|store| store.first(self)).collect();
-        let (mut replies, deadline) = self.call_by(None, first).await;
-        let open: Vec<_> = (0..stores.len()).filter(|&at| stores[at].is_open(&replies[at])).collect();
-        if !open.is_empty() {
-            let again = open.iter().map(|&at| stores[at].over_older(self)).collect();
-            let (again, _) = Box::pin(self.call_by(deadline, again)).await;
-            for (at, reply) in open.into_iter().zip(again) {
-                replies[at] = reply;
-            }
-        }
-        replies
-    }
-
-    /// What stores an entry, if it is to be stored.
-    async fn store(
+    /// What is to be stored of an entry, if anything is.
+    async fn prepared(
         &self,
         core: &Core,
         entry: &Entry,
-        (patience, over): (Instant, Over),
-    ) -> Result<Result<EntryStore, Prepared>, Unencodable> {
+        patience: Instant,
+    ) -> Result<Result<NamedMessage, Prepared>, Unencodable> {
         if self.has_just_failed() && entry.0.foreign_dependencies().is_empty() {
             return Ok(Err(Prepared::OutOfReach));
         }
@@ -182,12 +194,13 @@ impl Remote {
             Prepared::Wanted(message) => message,
             unwanted => return Ok(Err(unwanted)),
         };
-        let name = self.names.entry(entry.key());
-        let lifetime = message.lifetime.as_millis().to_string();
-        let message = message.bytes;
-        let stored = message.len() as u64;
+        let stored = message.bytes.len() as u64;
         core.statistics().add_in(entry.0.group, |counters| &counters.shared_stored_bytes, stored);
-        let over = if message.len() <= LARGE { over } else { Over::All };
-        Ok(Ok(EntryStore { name, message, lifetime, over, group: entry.0.group }))
+        let name = self.names.entry(entry.key());
+        Ok(Ok(NamedMessage {
+            name,
+            message: message.bytes,
+            lifetime: message.lifetime.as_millis().to_string(),
+        }))
     }
 }

@@ -259,7 +259,9 @@ impl RedisQueue {
         // Sees to it that scripts are asked for again where they did not run.
         let _ = self.remote.runs_scripts().await;
         let QueueNames { stream, dead, keys, consumer } = &self.keys;
-        self.remote.call_one(script.on_all(&[stream, keys, dead, consumer], arguments)).await
+        self.remote
+            .call_one(script.on_all([stream, keys, dead, consumer].map(ToString::to_string), arguments))
+            .await
     }
 }
 

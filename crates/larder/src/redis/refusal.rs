@@ -174,7 +174,7 @@ pub(super) fn mend(reply: &str) -> Option<&'static str> {
         Some("set a password on the server, or its protected-mode to no")
     } else if reply.contains("max number of clients") {
         Some("raise the server's maxclients, or find out who has all the connections: CLIENT LIST")
-    } else if is_unknown(reply) || reply.contains(UNKNOWN_IN_SCRIPT) {
+    } else if is_unknown(reply) || is_unknown_in_script(reply) {
         Some("use a server, and proxies before it, that have the command under its own name")
     } else if reply.contains("scripting engine") {
         Some("load the server's scripting engine: in Valkey the module `lua`")
@@ -183,8 +183,12 @@ pub(super) fn mend(reply: &str) -> Option<&'static str> {
     }
 }
 
-/// What a script says that calls a command which is not there.
-const UNKNOWN_IN_SCRIPT: &str = "Unknown Redis command called from";
+/// Whether a script says that it calls a command which is not there, in the words of Redis or of Valkey.
+fn is_unknown_in_script(reply: &str) -> bool {
+    ["Unknown Redis command called from", "Unknown command called from"]
+        .iter()
+        .any(|words| reply.contains(words))
+}
 
 /// Whether there is no such command there.
 pub(super) fn is_unknown(reply: &str) -> bool {
@@ -205,6 +209,7 @@ mod tests {
             "MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.",
             "ERR unknown command 'EVALSHA', with args beginning with: ",
             "ERR Unknown Redis command called from script script: 84ab9eb, on @user_script:5.",
+            "ERR Unknown command called from script script: on @user_script:5.",
             "ERR Error running script: @user_script: 5: Unknown Redis command called from Lua script",
             "ERR Could not find scripting engine 'lua'",
             "ERR max number of clients reached",

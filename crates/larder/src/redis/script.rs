@@ -3,7 +3,7 @@
 use std::{sync::OnceLock, time::Duration};
 
 use ::redis::Value;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::runtime::Handle;
 
 use super::{
     capabilities::{self, Scripting},
@@ -35,9 +35,12 @@ impl Script {
     }
 
     /// This script on several keys, which lie in one slot of a cluster.
-    #[cfg(feature = "write-behind")]
-    pub(super) fn on_all(&'static self, keys: &[&str], arguments: Vec<Vec<u8>>) -> RemoteCall {
-        let mut keys = keys.iter().map(|&key| key.to_owned());
+    pub(super) fn on_all(
+        &'static self,
+        keys: impl IntoIterator<Item = String>,
+        arguments: Vec<Vec<u8>>,
+    ) -> RemoteCall {
+        let mut keys = keys.into_iter();
         let key = keys.next().unwrap_or_default();
         RemoteCall::Script(Prepared { script: self, key, more_keys: keys.collect(), arguments })
     }
@@ -148,16 +151,6 @@ impl Remote {
     /// Sends these calls in one round trip, and the source of a script after them if the server does not know it
     /// (any more), both within one deadline. Gives the replies in the order of the calls.
     pub(super) async fn call(&self, calls: Vec<RemoteCall>) -> Vec<Reply> {
-        self.call_by(None, calls).await.0
-    }
-
-    /// The same, by the deadline of what these calls are the rest of, if it has one. Gives the deadline that they had; none if
-    /// they were several round trips, each with one of its own.
-    pub(super) async fn call_by(
-        &self,
-        deadline: Option<Instant>,
-        calls: Vec<RemoteCall>,
-    ) -> (Vec<Reply>, Option<Instant>) {
         let scripting = self.findings.capabilities.scripting();
         let mut scripts = Vec::new();
         let mut operations = Vec::with_capacity(calls.len());
@@ -178,11 +171,10 @@ impl Remote {
         }
         // Their words are no text: see `Capabilities::has_set`.
         if scripting == Scripting::Without && !scripts.is_empty() {
-            return (commands.iter().map(|_| Err(Unavailable::Scripts.into())).collect(), deadline);
+            return commands.iter().map(|_| Err(Unavailable::Scripts.into())).collect();
         }
-        let from_now = || self.connections.deadline();
-        let whole = Connections::is_one_round_trip(&commands).then(|| deadline.unwrap_or_else(from_now));
-        let deadline = || whole.unwrap_or_else(from_now);
+        let whole = Connections::is_one_round_trip(&commands).then(|| self.connections.deadline());
+        let deadline = || whole.unwrap_or_else(|| self.connections.deadline());
         let mut replies = self.send_known(deadline(), commands).await;
         let unknown: Vec<_> = scripts.iter().filter(|&&(index, _)| is_unknown(&replies[index])).collect();
         if !unknown.is_empty() {
@@ -198,7 +190,7 @@ impl Remote {
         if let Some(text) = scripts.iter().find_map(|&(index, _)| objection(&replies[index])) {
             self.lose_scripts(&text);
         }
-        (replies, whole)
+        replies
     }
 
     /// The same, for one call.

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Command {
     pub(super) words: Cmd,
     key: Option<DecidingKey>,
-    /// How many keys it has; one at least.
+    /// How many keys it has.
     keys: usize,
 }
 
@@ -41,7 +41,7 @@ impl Command {
     pub(crate) fn with_room(name: &str, (words, bytes): (usize, usize)) -> Self {
         let mut words = Cmd::with_capacity(1 + words, name.len() + bytes);
         words.arg(name);
-        Self { words, key: None, keys: 1 }
+        Self { words, key: None, keys: 0 }
     }
 
     /// Reads a key.
@@ -54,7 +54,7 @@ impl Command {
     /// Reads several keys.
     pub(crate) fn get_all(keys: impl ExactSizeIterator<Item: CommandKey> + Clone) -> Self {
         let bytes = keys.clone().map(|key| key.length()).sum();
-        let mut command = Self { keys: keys.len().max(1), ..Self::with_room("MGET", (keys.len(), bytes)) };
+        let mut command = Self::with_room("MGET", (keys.len(), bytes));
         keys.for_each(|key| command.push_key(&key));
         command
     }
@@ -66,6 +66,7 @@ impl Command {
     }
 
     fn push_key(&mut self, key: &(impl CommandKey + ?Sized)) {
+        self.keys += 1;
         let index = self.words.args_iter().len();
         self.key.get_or_insert(DecidingKey::Word(index));
         let mut word = self.words.writer_for_next_arg();
@@ -107,7 +108,7 @@ impl Command {
 
     /// How many commands of one key it stands for.
     pub(super) fn keys(&self) -> usize {
-        self.keys
+        self.keys.max(1)
     }
 
     pub(super) fn size(&self) -> usize {
@@ -163,7 +164,7 @@ impl CommandKey for &str {
 impl From<Cmd> for Command {
     /// A command without a key: it goes to some node.
     fn from(words: Cmd) -> Self {
-        Self { words, key: None, keys: 1 }
+        Self { words, key: None, keys: 0 }
     }
 }
 

@@ -96,7 +96,7 @@ async fn a_newer_entry_is_neither_refused_nor_overwritten() {
     assert_eq!(b.get("ns:k").await.expect("the key is good"), Some("newer".to_owned()));
 }
 
-/// Several entries are stored by plain commands where nothing is; what is there is judged.
+/// Several entries are stored by one script, each unless something later is there.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_inserts_replace_what_is_older() {
     let server = RedisServer::start();
@@ -108,25 +108,28 @@ async fn many_inserts_replace_what_is_older() {
         calls.and_then(|calls| calls.parse::<u64>().ok()).unwrap_or_default()
     };
     let insert = async |text: &str| {
-        let before = a.core.stats();
-        let values = ["ns:k", "ns:l"].map(|key| (key, text.to_owned()));
+        let before = (a.core.stats(), scripts());
+        let values: Vec<_> =
+            ["k", "l"].into_iter().map(str::to_owned).chain((0..299).map(|n| n.to_string())).collect();
+        let values: Vec<_> = values.into_iter().map(|key| (format!("ns:{key}"), text.to_owned())).collect();
         a.insert_many(&values, policy()).await.expect("they can be encoded");
-        let stats = a.core.stats().since(&before);
-        (stats.shared_stores, stats.shared_skipped)
+        let stats = a.core.stats().since(&before.0);
+        (stats.shared_stores, stats.shared_skipped, scripts() - before.1)
     };
-    let before = scripts();
-    assert_eq!(insert("first").await, (2, 0));
-    assert_eq!(scripts(), before, "nothing is there");
-    assert_eq!(insert("second").await, (2, 0));
-    assert_eq!(scripts(), before + 2, "what is there is looked at");
+    insert("first").await;
+    assert_eq!(insert("second").await, (301, 0, 2));
     until("the change", || (b.link().position >= a.link().position).then_some(()));
-    assert_eq!(b.get("ns:l").await.expect("the key is good"), Some("second".to_owned()));
+    for key in ["ns:k", "ns:l", "ns:0", "ns:298"] {
+        assert_eq!(b.get(key).await.expect("the key is good"), Some("second".to_owned()));
+    }
 
     let position = a.link().position;
     let ahead = Epoch::from_id(position.milliseconds(), position.sequence() + 1_000).expect("it fits");
     let stored = message(&mut connection);
     forge(&mut connection, stored, ahead);
-    assert_eq!(insert("older").await, (1, 1), "what is newer stays");
+    assert_eq!(insert("older").await, (300, 1, 2), "what is newer stays");
+    until("the change", || (b.link().position >= a.link().position).then_some(()));
+    assert_eq!(b.get("ns:l").await.expect("the key is good"), Some("older".to_owned()));
 }
 
 /// Comes back from its message as another one, if it is one.

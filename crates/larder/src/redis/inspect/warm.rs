@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use ::redis::Value;
-
 use super::Inspector;
 use crate::{
     epoch::{Epoch, shared::LogOrder},
@@ -12,7 +10,7 @@ use crate::{
     redis::{
         capabilities::Scripting,
         connection::Command,
-        entry_stores::store_unless_later,
+        entry_stores::{NamedMessage, is_later, store_unless_later},
         script::{self, RemoteCall, milliseconds},
     },
     scope::{self, ScopeHash, ScopeSet},
@@ -104,13 +102,13 @@ impl Inspector {
         let calls = entries.into_iter().map(|OutsideEntry { name, message, lifetime, .. }| {
             let lifetime = lifetime.to_string();
             if scripting != Scripting::Without && message.len() <= LARGE {
-                return store_unless_later(name, message, lifetime, latest.to_vec());
+                return store_unless_later(NamedMessage { name, message, lifetime }, latest.to_vec());
             }
             let set = Command::new("SET").key(name).arg(message).arg("PX").arg(lifetime);
             RemoteCall::Command(Operation::Store, set)
         });
         let replies = script::run(&self.connections, scripting, calls.collect()).await.into_iter();
-        let stored = replies.map(|reply| Ok(!matches!(self.accepted("SET", reply)?, Value::Int(0))));
+        let stored = replies.map(|reply| Ok(!is_later(&self.accepted("SET", reply)?, 0)));
         stored.collect::<Result<_>>().map(Some)
     }
 
