@@ -26,7 +26,11 @@ fn copy(server: &RedisServer, from: &str, to: &str) {
 }
 
 fn pending(server: &RedisServer) -> usize {
-    let summary: Vec<redis::Value> = server.command(&["XPENDING", QUEUE, "larder"]);
+    let summary = match server.try_command::<Vec<redis::Value>>(&["XPENDING", QUEUE, "larder"]) {
+        // The reader has not come to it so far.
+        Err(error) if error.code() == Some("NOGROUP") => return 0,
+        summary => summary.unwrap(),
+    };
     redis::from_redis_value(summary[0].clone()).unwrap()
 }
 
