@@ -251,7 +251,7 @@ mod tests {
         let (capabilities, refusals) = (Capabilities::default(), ServerRefusals::default());
         let [no, nil] = [refused("NOPERM User app has no permissions to run the 'mget' command"), Value::Nil];
         let rest = [nil.clone(), nil.clone(), Value::Int(0), Value::Int(1), Value::Int(1)];
-        let replies = |mget: &Value| [&[mget.clone()], &rest[..]].concat();
+        let replies = |mget: &Value| [std::slice::from_ref(mget), &rest[..]].concat();
         capabilities.learn(&replies(&no), &refusals);
         assert!(!capabilities.has_mget() && refusals.list().is_empty());
         capabilities.learn(&replies(&nil), &refusals);
