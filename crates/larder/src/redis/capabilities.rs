@@ -14,7 +14,7 @@ use std::{
 use ::redis::{Cmd, Value};
 
 use super::{
-    connection::words,
+    connection::{CommandFailure, words},
     key_names::KeyNames,
     refusal::{self, ServerRefusals},
 };
@@ -45,6 +45,7 @@ pub(super) struct Capabilities {
     has_no_set: AtomicBool,
     has_no_unlink: AtomicBool,
     has_no_mget: AtomicBool,
+    keys_lie_apart: AtomicBool,
     said: AtomicBool,
     /// When it was asked last whether scripts run.
     asked: Mutex<Option<Instant>>,
@@ -84,6 +85,18 @@ impl Capabilities {
     /// It was refused.
     pub(super) fn lose_mget(&self) {
         self.has_no_mget.store(true, Relaxed);
+    }
+
+    /// Whether the keys of one command have to lie in one slot though this is no Cluster: behind a proxy that spreads them.
+    pub(super) fn keys_lie_apart(&self) -> bool {
+        self.keys_lie_apart.load(Relaxed)
+    }
+
+    /// Looks whether a command of several keys was refused for that.
+    pub(super) fn learn_where_keys_lie(&self, failure: &CommandFailure) {
+        if matches!(failure, CommandFailure::Refused(error) if error.code() == "CROSSSLOT") {
+            self.keys_lie_apart.store(true, Relaxed);
+        }
     }
 
     /// Whether it is time to ask again whether scripts run. The first caller asks.
@@ -256,6 +269,19 @@ mod tests {
         assert!(!capabilities.has_mget() && refusals.list().is_empty());
         capabilities.learn(&replies(&nil), &refusals);
         assert!(capabilities.has_mget());
+    }
+
+    #[test]
+    fn keys_that_lie_apart_are_remembered() {
+        let capabilities = Capabilities::default();
+        let failed = |text: &str| {
+            let Value::ServerError(error) = refused(text) else { panic!("it is an error") };
+            capabilities.learn_where_keys_lie(&CommandFailure::Refused(error));
+            capabilities.keys_lie_apart()
+        };
+        assert!(!failed("OOM command not allowed when used memory > 'maxmemory'."));
+        assert!(failed("CROSSSLOT Keys in request don't hash to the same slot"));
+        assert!(failed("OOM command not allowed when used memory > 'maxmemory'."));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::cache_core::Lookup;
 
-/// Keys that one command reads: a server executes nothing else meanwhile.
+/// Keys that one command reads or stores: a server executes nothing else meanwhile.
 const TOGETHER: usize = 250;
 
 /// Commands that read entries.
@@ -31,11 +31,10 @@ impl Remote {
 
     /// What reads the entries of these keys.
     pub(super) fn entry_reads(&self, keys: &[Lookup<'_>]) -> EntryReads {
-        // In a Cluster the keys of one command have to lie in one slot.
         let capabilities = &self.findings.capabilities;
         // Without `GET`, one entry cannot be read: several are not either.
-        let has_one = !self.config.is_cluster() && capabilities.has_mget() && capabilities.has_get();
-        let together = if has_one { TOGETHER } else { 1 };
+        let has_one = capabilities.has_mget() && capabilities.has_get();
+        let together = if has_one { self.keys_together() } else { 1 };
         let command = |keys: &[Lookup<'_>]| match keys {
             [at] => self.entry_read(at.key),
             _ => Command::get_all(keys.iter().map(|at| self.names.entry_name(at.key))),
@@ -44,15 +43,26 @@ impl Remote {
         EntryReads { commands, spread: Spread { keys: keys.len(), together } }
     }
 
+    /// How many keys one command may have. In a Cluster they have to lie in one slot.
+    pub(super) fn keys_together(&self) -> usize {
+        let lie_apart = self.config.is_cluster() || self.findings.capabilities.keys_lie_apart();
+        if lie_apart { 1 } else { TOGETHER }
+    }
+
     /// Notes if the server says that one command may not read several keys: the next reads take one for each.
     pub(super) fn note_refused_reads<'r>(
         &self,
         spread: &Spread,
         replies: impl IntoIterator<Item = &'r Reply>,
     ) {
-        let is_refused = |reply: &Reply| matches!(reply, Err(CommandFailure::Refused(_)));
-        if spread.together > 1 && replies.into_iter().any(is_refused) {
-            self.findings.capabilities.lose_mget();
+        if spread.together == 1 {
+            return;
+        }
+        for failure in replies.into_iter().filter_map(|reply| reply.as_ref().err()) {
+            self.findings.capabilities.learn_where_keys_lie(failure);
+            if matches!(failure, CommandFailure::Refused(_)) {
+                self.findings.capabilities.lose_mget();
+            }
         }
     }
 }

@@ -54,9 +54,6 @@ static STORE: Script = Script::new(
     return stored",
 );
 
-/// Entries that one script stores: a server executes nothing else meanwhile.
-const TOGETHER: usize = 250;
-
 /// Bytes of messages that one script stores, unless one message has more.
 const TOGETHER_BYTES: usize = 256 << 10;
 
@@ -144,8 +141,7 @@ impl Remote {
         let mut stores = Stores::default();
         let mut outcome = Ok(());
         let runs_scripts = self.runs_scripts_now();
-        // In a Cluster the keys of one script have to lie in one slot.
-        let together = if self.config.is_cluster() { 1 } else { TOGETHER };
+        let together = self.keys_together();
         let patience = Instant::now() + self.deadline;
         for entry in entries {
             let group = entry.0.group;
@@ -165,6 +161,7 @@ impl Remote {
         stores.close();
         for (reply, groups) in self.call(stores.calls).await.into_iter().zip(stores.groups) {
             if let Err(failure) = &reply {
+                self.findings.capabilities.learn_where_keys_lie(failure);
                 crate::panic_guard::report!(debug, %failure, "entries are not stored in Redis");
             }
             for (index, group) in groups.into_iter().enumerate() {
